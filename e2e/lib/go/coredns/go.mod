@@ -1,0 +1,3 @@
+module streamjob.dev/e2e/coredns
+
+go 1.26.8
