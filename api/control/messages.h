@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a worker and the operator say to each other: plain structs, JSON both ways. The worker
+// always calls; README.md tells the protocol. Unknown fields are ignored and absent ones keep their
+// default, so that neighbours one version apart understand each other. Authentication (a bearer
+// token) is a header and no part of a message. Thread-compatible values.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/base/clock.h"
+#include "api/base/status.h"
+
+namespace sj::control {
+
+inline constexpr int kProtocolVersion = 1;
+inline constexpr std::string_view kRegisterPath = "/control/v1/register";
+inline constexpr std::string_view kHeartbeatPath = "/control/v1/heartbeat";
+inline constexpr std::string_view kGenerationPath = "/control/v1/generation";
+inline constexpr std::string_view kTokenAudience = "streamjob-control";
+// The longest a heartbeat may be held back, and the largest body of any message.
+inline constexpr base::Millis kHoldMax{20'000};
+inline constexpr size_t kMessageBytesMax = 64u << 10;
+
+struct JobRef {
+  std::string namespace_name;
+  std::string name;
+  std::string uid;
+  bool operator==(const JobRef&) const = default;
+};
+
+// One worker process. `incarnation` is random per process start: a restarted pod is a new one.
+struct WorkerRef {
+  JobRef job;
+  int ordinal = -1;
+  std::string incarnation;
+  bool operator==(const WorkerRef&) const = default;
+};
+
+// Who does what in one generation. Ranges follow from it by AssignRange (assign.h), so both sides
+// know every worker's share from the same few numbers.
+struct Assignment {
+  int64_t generation = 0;
+  int replicas = 0;
+  int shards = 0;
+  int max_parallelism = 0;
+  std::map<std::string, int> partitions;  // source topic -> partition count
+  std::vector<int> fence_ordinals;        // ordinals that are gone: their ids must be fenced too
+  std::string state_hash;                 // plan hash the state must match
+  bool operator==(const Assignment&) const = default;
+};
+
+struct RegisterRequest {
+  int protocol = kProtocolVersion;
+  WorkerRef worker;
+  std::string worker_version;
+  std::string spec_hash;                  // the spec this pod was started with
+  std::string plan_hash;                  // of the plan it made from that spec
+  std::map<std::string, int> partitions;  // source topic -> partition count it sees
+  bool operator==(const RegisterRequest&) const = default;
+};
+struct RegisterResponse {
+  int protocol = kProtocolVersion;
+  std::optional<Assignment> assignment;  // absent: wait and register again
+  int64_t started_generation = 0;
+  std::string wait_reason;     // CamelCase, set when there is no assignment
+  base::Millis retry_after{};  // set when there is no assignment
+  bool operator==(const RegisterResponse&) const = default;
+};
+
+enum class WorkerPhase : uint8_t {
+  kStarting,
+  kFenced,  // own and gone ids of `generation` are fenced; waits for its START
+  kRestoring,
+  kRunning,
+  kDraining,
+  kStopped,  // last epoch of `generation` committed, producers closed
+  kCompleted,
+  kFailed,
+};
+std::string_view ToString(WorkerPhase phase);
+
+// user: the manifest or data; external: Kafka, S3, network; internal: a defect; fenced: replaced.
+enum class ErrorClass : uint8_t { kUser, kExternal, kInternal, kFenced };
+struct WorkerError {
+  ErrorClass error_class = ErrorClass::kInternal;
+  std::string reason;  // CamelCase
+  std::string message;
+  bool operator==(const WorkerError&) const = default;
+};
+WorkerError ToWorkerError(const base::Status& status, std::string_view reason);
+
+enum class Command : uint8_t {
+  kNone,
+  kDrain,  // commit a last epoch, close the producers, report kStopped
+  kStop,   // stop at once without another commit
+};
+
+struct HeartbeatRequest {
+  int protocol = kProtocolVersion;
+  WorkerRef worker;
+  int64_t sequence = 0;  // grows with every request of this incarnation
+  WorkerPhase phase = WorkerPhase::kStarting;
+  int64_t generation = 0;  // the one this worker fenced, runs or stopped; 0: none
+  int64_t epoch = 0;       // last committed
+  std::optional<base::WallTime> last_epoch_time;
+  base::Millis last_epoch_duration{};
+  int64_t last_epoch_bytes = 0;
+  int consecutive_epoch_failures = 0;
+  std::optional<int64_t> lag_records;  // absent: unknown, which is not zero
+  std::optional<base::WallTime> watermark;
+  int64_t state_bytes = 0;
+  int64_t restarts = 0;                     // of the engine within this process
+  int64_t records_in = 0, records_out = 0;  // since process start
+  std::optional<double> busy_ratio;         // 0..1, mean over the task threads
+  std::map<std::string, int> partitions;    // as in RegisterRequest; sent when changed
+  std::optional<WorkerError> error;
+  // Long poll: the answer is held up to `hold` until it would differ from what is known here.
+  base::Millis hold{};
+  int64_t known_generation = 0;
+  int64_t known_started_generation = 0;
+  Command known_command = Command::kNone;
+  bool operator==(const HeartbeatRequest&) const = default;
+};
+struct HeartbeatResponse {
+  int protocol = kProtocolVersion;
+  int64_t generation = 0;                // current
+  int64_t started_generation = 0;        // START was given for all generations up to this one
+  std::optional<Assignment> assignment;  // set when `generation` differs from known_generation
+  Command command = Command::kNone;
+  bool operator==(const HeartbeatResponse&) const = default;
+};
+
+// The answer of a quorum read, by any replica of the operator.
+struct GenerationResponse {
+  int protocol = kProtocolVersion;
+  int64_t generation = 0;
+  int64_t started_generation = 0;
+  std::string spec_hash;
+  bool operator==(const GenerationResponse&) const = default;
+};
+// "/control/v1/generation?namespace=..&job=..&uid=..", percent-encoded, and back.
+std::string GenerationTarget(const JobRef& job);
+base::Result<JobRef> ParseGenerationQuery(std::string_view query);
+
+// Bodies. Encode never fails. Decode errors: kInvalidArgument naming the field; a message of a
+// newer protocol than ours is refused only when it says so by `protocol` > kProtocolVersion + 1.
+std::string Encode(const RegisterRequest& message);
+std::string Encode(const RegisterResponse& message);
+std::string Encode(const HeartbeatRequest& message);
+std::string Encode(const HeartbeatResponse& message);
+std::string Encode(const GenerationResponse& message);
+base::Result<RegisterRequest> DecodeRegisterRequest(std::string_view text);
+base::Result<RegisterResponse> DecodeRegisterResponse(std::string_view text);
+base::Result<HeartbeatRequest> DecodeHeartbeatRequest(std::string_view text);
+base::Result<HeartbeatResponse> DecodeHeartbeatResponse(std::string_view text);
+base::Result<GenerationResponse> DecodeGenerationResponse(std::string_view text);
+
+}  // namespace sj::control

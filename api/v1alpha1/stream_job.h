@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+// StreamJob, group streamjob.io, version v1alpha1: the custom resource as plain data. What the user
+// left out is nullopt or empty here; `Effective` (effective.h) fills it in. JSON is read and
+// written by stream_job_json.h; crds/bases/streamjobs.yaml knows the same fields (a test compares
+// them). Thread-compatible values.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/base/clock.h"
+
+namespace sj::v1alpha1 {
+
+inline constexpr std::string_view kGroup = "streamjob.io";
+inline constexpr std::string_view kVersion = "v1alpha1";
+inline constexpr std::string_view kApiVersion = "streamjob.io/v1alpha1";
+inline constexpr std::string_view kKind = "StreamJob";
+inline constexpr std::string_view kPlural = "streamjobs";
+
+using StringMap = std::map<std::string, std::string>;
+
+// The part of metadata the product reads. It never writes any of it but finalizers.
+struct ObjectMeta {
+  std::string name;
+  std::string namespace_name;
+  std::string uid;
+  std::string resource_version;
+  int64_t generation = 0;
+  std::optional<base::WallTime> creation_timestamp;
+  std::optional<base::WallTime> deletion_timestamp;
+  std::vector<std::string> finalizers;
+  StringMap labels;
+  StringMap annotations;
+};
+
+// A JSON object handed on as the user wrote it (compact text); empty: absent.
+struct RawObject {
+  std::string text;
+};
+
+struct ConfigMapKeyRef {
+  std::string name;
+  std::string key;
+};
+struct SqlFrom {
+  ConfigMapKeyRef config_map_key_ref;
+};
+// A Secret of the job's own namespace. Its content is mounted in the workers, never read by us.
+struct SecretRef {
+  std::string name;
+};
+
+enum class DesiredState : uint8_t { kRunning, kSuspended };
+
+struct CheckpointSpec {
+  std::optional<base::Millis> interval;
+  std::string location;  // "s3://bucket/prefix" or "file:///path" (one process only)
+  std::string endpoint;  // S3 endpoint URL; empty: the region's
+  std::string region;
+  std::optional<SecretRef> secret_ref;
+  std::optional<bool> path_style;
+  std::optional<int> retain;  // completed epochs kept besides the last one
+};
+
+struct KafkaConnection {
+  std::string bootstrap_servers;
+  std::optional<SecretRef> secret_ref;
+  StringMap properties;  // librdkafka names, allow-listed (checks.h)
+};
+struct Connection {
+  std::string name;  // SQL refers to it by 'connection' = '<name>'
+  std::optional<KafkaConnection> kafka;
+};
+
+// Quantities stay the user's strings ("500m", "1Gi").
+struct Resources {
+  StringMap requests;
+  StringMap limits;
+};
+struct Toleration {
+  std::string key;
+  std::string op;  // "operator": Exists or Equal
+  std::string value;
+  std::string effect;
+  std::optional<int64_t> toleration_seconds;
+};
+struct TopologySpreadConstraint {
+  int max_skew = 1;
+  std::string topology_key;
+  std::string when_unsatisfiable;
+  std::optional<int> min_domains;
+  RawObject label_selector;  // empty: the job's workers
+};
+enum class WorkerLogLevel : uint8_t { kDebug, kInfo, kWarn, kError };
+
+// The only knobs of the pods: an allow list. No containers, volumes, security context or env.
+struct WorkerSpec {
+  std::string image;  // only from the operator's list
+  Resources resources;
+  StringMap node_selector;
+  std::vector<Toleration> tolerations;
+  RawObject affinity;
+  std::vector<TopologySpreadConstraint> topology_spread_constraints;
+  StringMap labels;
+  StringMap annotations;
+  std::optional<WorkerLogLevel> log_level;
+  std::optional<int> threads;       // task threads; left out: the CPU limit
+  std::string priority_class_name;  // only from the operator's list
+};
+
+enum class AutoscalingMode : uint8_t { kAuto, kAdvise };
+struct AutoscalingSpec {
+  std::optional<bool> enabled;
+  std::optional<int> min_replicas;
+  std::optional<int> max_replicas;
+  std::string target_utilization;  // decimal text, "0.7"
+  std::optional<base::Millis> catch_up;
+  std::optional<AutoscalingMode> mode;
+};
+
+enum class RollbackMode : uint8_t { kAuto, kOff };
+enum class IncompatibleState : uint8_t { kRefuse, kDiscard };
+struct RolloutSpec {
+  std::optional<RollbackMode> rollback;
+  std::optional<base::Millis> stable_after;
+  std::optional<IncompatibleState> on_incompatible_state;
+};
+
+enum class CheckpointDeletion : uint8_t { kRetain, kDelete };
+enum class TopicDeletion : uint8_t { kDelete };
+struct DeletionPolicy {
+  std::optional<CheckpointDeletion> checkpoints;
+  std::optional<TopicDeletion> exchange_topics;
+};
+
+struct StreamJobSpec {
+  std::string sql;  // exactly one of sql and sql_from
+  std::optional<SqlFrom> sql_from;
+  std::optional<int> replicas;
+  std::optional<DesiredState> state;
+  std::optional<int> max_parallelism;
+  std::optional<int> shards;
+  CheckpointSpec checkpoint;
+  std::vector<Connection> connections;
+  WorkerSpec worker;
+  AutoscalingSpec autoscaling;
+  RolloutSpec rollout;
+  std::optional<int64_t> restart_nonce;
+  DeletionPolicy deletion_policy;
+};
+
+// One word for a column. Decisions use conditions.
+enum class Phase : uint8_t {
+  kPending,
+  kStarting,
+  kRunning,
+  kSuspending,
+  kSuspended,
+  kCompleted,
+  kFailing,
+  kFailed,
+  kDeleting,
+};
+std::string_view ToString(Phase phase);
+
+enum class ConditionStatus : uint8_t { kTrue, kFalse, kUnknown };
+
+inline constexpr std::string_view kReady = "Ready";
+inline constexpr std::string_view kReconciling = "Reconciling";
+inline constexpr std::string_view kStalled = "Stalled";
+inline constexpr std::string_view kCheckpointHealthy = "CheckpointHealthy";
+inline constexpr std::string_view kSpecValid = "SpecValid";
+
+struct Condition {
+  std::string type;
+  ConditionStatus status = ConditionStatus::kUnknown;
+  std::string reason;  // CamelCase
+  std::string message;
+  int64_t observed_generation = 0;
+  base::WallTime last_transition_time{};  // moves only with `status`
+};
+
+enum class GenerationStep : uint8_t { kPrepare, kStarted };
+
+// The assignment in force, written under an optimistic lock: see api/control/README.md.
+struct GenerationStatus {
+  int64_t number = 0;
+  GenerationStep step = GenerationStep::kPrepare;
+  std::string plan_hash;
+  std::string spec_hash;  // what the workers of this generation were started with
+  int replicas = 0;
+  std::map<std::string, int> partitions;  // source topic -> partition count
+  int shards = 0;
+  int ordinals_used = 0;  // highest replica count ever used: the ids to fence lie below it
+  std::optional<base::WallTime> started_at;
+};
+
+struct CheckpointStatus {
+  int64_t last_completed_epoch = 0;
+  std::optional<base::WallTime> last_completed_time;
+  int64_t duration_ms = 0;
+  int64_t size_bytes = 0;
+  std::string location;
+  int consecutive_failures = 0;
+};
+// Absent in the status while unknown: unknown is never zero.
+struct LagStatus {
+  int64_t records = 0;
+  std::optional<base::WallTime> sampled_at;
+};
+struct LastError {
+  std::optional<base::WallTime> time;
+  std::string worker;
+  std::string message;
+};
+
+// Every knob with its value in force, because the CRD has no defaults.
+struct EffectiveCheckpoint {
+  base::Millis interval{};
+  std::string location;
+  std::string endpoint;
+  std::string region;
+  std::string secret_name;
+  bool path_style = false;
+  int retain = 0;
+};
+struct EffectiveAutoscaling {
+  bool enabled = false;
+  int min_replicas = 1;
+  int max_replicas = 1;
+  std::string target_utilization;
+  base::Millis catch_up{};
+  AutoscalingMode mode = AutoscalingMode::kAuto;
+};
+struct EffectiveRollout {
+  RollbackMode rollback = RollbackMode::kAuto;
+  base::Millis stable_after{};
+  IncompatibleState on_incompatible_state = IncompatibleState::kRefuse;
+};
+struct EffectiveSpec {
+  int replicas = 1;
+  DesiredState state = DesiredState::kRunning;
+  int max_parallelism = 128;
+  int shards = 16;
+  EffectiveCheckpoint checkpoint;
+  std::string image;
+  Resources resources;
+  int threads = 1;
+  WorkerLogLevel log_level = WorkerLogLevel::kInfo;
+  EffectiveAutoscaling autoscaling;
+  EffectiveRollout rollout;
+  CheckpointDeletion checkpoints_on_delete = CheckpointDeletion::kRetain;
+};
+
+struct StreamJobStatus {
+  int64_t observed_generation = 0;
+  std::optional<Phase> phase;
+  std::vector<Condition> conditions;
+  std::optional<GenerationStatus> generation;
+  std::optional<CheckpointStatus> checkpoint;
+  std::optional<LagStatus> lag;
+  int64_t restarts = 0;
+  int replicas = 0;
+  int ready_replicas = 0;
+  std::string selector;  // of the scale subresource
+  std::optional<EffectiveSpec> effective;
+  std::optional<LastError> last_error;
+};
+
+struct StreamJob {
+  ObjectMeta metadata;
+  StreamJobSpec spec;
+  StreamJobStatus status;
+};
+
+// The condition of that type, or null. The pointer lives as long as `status` is not changed.
+const Condition* FindCondition(const StreamJobStatus& status, std::string_view type);
+// Adds or replaces the condition of that type. last_transition_time moves to `now` only when its
+// status changes.
+void SetCondition(StreamJobStatus& status, Condition condition, base::WallTime now);
+// Removes the condition of that type (Reconciling and Stalled are present only while true).
+void RemoveCondition(StreamJobStatus& status, std::string_view type);
+
+}  // namespace sj::v1alpha1
