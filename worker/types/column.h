@@ -7,7 +7,9 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "worker/types/data_type.h"
@@ -45,7 +47,7 @@ class Arena {
 class Column {
  public:
   Column() = default;
-  explicit Column(DataType type) : type_(std::move(type)), physical_(type_.physical()) {}
+  explicit Column(DataType type);  // empty; nested types get their children
 
   const DataType& type() const { return type_; }
   Physical physical() const { return physical_; }
@@ -71,7 +73,7 @@ class Column {
   // the columns of a batch and by the columns gathered from them, hence shared_ptr.
   void KeepAlive(std::shared_ptr<const void> owner);
   void ShareOwners(const Column& other);
-  Arena& arena();  // own arena, made on first use and kept alive
+  Arena& arena();  // own arena, made on first use and kept alive; a copy of a column has another
 
   std::vector<uint8_t> valid;
   std::vector<int64_t> ints;
@@ -88,10 +90,27 @@ class Column {
       valid.push_back(1);
     }
   }
+  // The arena this column appends to; owners_ holds it too. Copying a column does not copy the
+  // right to append: two columns of two threads must never write one arena.
+  struct ArenaSlot {
+    ArenaSlot() = default;
+    ArenaSlot(const ArenaSlot&) {}
+    ArenaSlot(ArenaSlot&& other) noexcept : arena(std::exchange(other.arena, nullptr)) {}
+    ArenaSlot& operator=(const ArenaSlot&) {
+      arena = nullptr;
+      return *this;
+    }
+    ArenaSlot& operator=(ArenaSlot&& other) noexcept {
+      arena = std::exchange(other.arena, nullptr);
+      return *this;
+    }
+    Arena* arena = nullptr;
+  };
+
   DataType type_;
   Physical physical_ = Physical::kInt64;
   std::vector<std::shared_ptr<const void>> owners_;
-  std::shared_ptr<Arena> arena_;
+  ArenaSlot own_;
 };
 
 // Flink's four kinds of change.
@@ -118,7 +137,8 @@ inline constexpr int64_t kWatermarkMin = INT64_MIN;
 //   0x01 <payload>            present: ints 8 bytes big-endian with the sign bit flipped, int128 16
 //                             bytes likewise, bool 1 byte, double 8 bytes order-preserving with
 //                             -0.0 as 0.0 and one NaN, strings with 0x00 escaped as 0x00 0xff and
-//                             ended by 0x00 0x00.
+//                             ended by 0x00 0x00. ROW: its fields. ARRAY and MAP: 0x01 before
+//                             every element (or key and value), 0x00 at the end.
 // Sorting the bytes sorts the values, NULL first.
 void AppendKeyBytes(const Column& column, size_t row, std::string* out);
 // Reads one value back and appends it to *column (of the same type); advances *bytes. False:

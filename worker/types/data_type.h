@@ -44,10 +44,10 @@ enum class Physical : uint8_t {
 struct DataType {
   TypeKind kind = TypeKind::kNull;
   bool nullable = true;
-  int precision = 0;                     // DECIMAL, TIMESTAMP, VARCHAR length (0: unbounded)
-  int scale = 0;                         // DECIMAL
-  std::vector<DataType> children;        // ARRAY: element; MAP: key, value; ROW: fields
-  std::vector<std::string> field_names;  // ROW
+  int precision = 0;                       // DECIMAL, TIMESTAMP, VARCHAR length (0: unbounded)
+  int scale = 0;                           // DECIMAL
+  std::vector<DataType> children{};        // ARRAY: element; MAP: key, value; ROW: fields
+  std::vector<std::string> field_names{};  // ROW
 
   static DataType Of(TypeKind kind) { return DataType{.kind = kind}; }
   static DataType Decimal(int precision, int scale) {

@@ -20,6 +20,9 @@ struct KeyGroupRange {
 
 // The key group of a key's bytes (AppendKeyBytes over its columns). Stable for ever.
 int KeyGroupOf(std::string_view key_bytes, int max_parallelism);
+// The same from base::Hash64(key_bytes). The hash's high bits choose, so its low bits stay evenly
+// spread inside a key group and may index hash tables.
+int KeyGroupOfHash(uint64_t hash, int max_parallelism);
 
 // REQUIRES: shards divides max_parallelism.
 KeyGroupRange ShardRange(int shard, int shards, int max_parallelism);
