@@ -1,6 +1,6 @@
 module streamjob.dev/e2e/versitygw
 
-go 1.26.8
+go 1.26.0
 
 tool github.com/versity/versitygw/cmd/versitygw
 

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2034
+#
+# Every port, address, folder and version of the test environment, and nothing else. Each value can
+# be set from the environment; the scripts beside this file source it through common.sh and name no
+# number of their own. Sourcing it starts nothing and writes nothing.
+
+# --- folders ---------------------------------------------------------------------------------------
+# Built and downloaded programs, by version: safe to keep between runs and to carry between machines.
+: "${STREAMJOB_CACHE:=$HOME/.cache/streamjob}"
+# State of what runs now: pids, logs, certificates, data. Thrown away by `down`.
+: "${STREAMJOB_RUN:=$STREAMJOB_CACHE/run}"
+# etcd writes here. It is memory on purpose: etcd 3.4 cannot be told not to wait for the disk.
+: "${STREAMJOB_ETCD_DATA:=/dev/shm/streamjob-etcd}"
+
+# --- versions --------------------------------------------------------------------------------------
+# Go tools: the version is also in e2e/lib/go/<tool>/go.mod, and `tools build` compares the two.
+: "${KUBE_VERSION:=v1.34.4}"
+: "${COREDNS_VERSION:=v1.15.0}"
+: "${HELM_VERSION:=v3.22.0}"
+: "${VERSITYGW_VERSION:=v1.8.0}"
+: "${ETCD_VERSION:=v3.6.4}"
+# Jars: also in e2e/lib/kafka.d/pom.xml, and fixed by jars.sha256 there.
+: "${KAFKA_VERSION:=4.1.0}"
+
+# --- the machine's network -------------------------------------------------------------------------
+# Bridge of our own. The host is .1 on it, node N (from the second on) is .(10+N) in its own namespace.
+: "${STREAMJOB_BRIDGE:=sjbr0}"
+: "${STREAMJOB_NET:=10.240.0}"
+# Pods of node N get $STREAMJOB_POD_NET.N.0/24, services $STREAMJOB_SERVICE_NET.0.0/16.
+: "${STREAMJOB_POD_NET:=10.244}"
+: "${STREAMJOB_SERVICE_NET:=10.96}"
+# Prefix of network namespaces, veth ends, pod bridges and cgroup roots: what `down` may remove.
+: "${STREAMJOB_PREFIX:=sj}"
+HOST_IP=$STREAMJOB_NET.1
+DNS_IP=$STREAMJOB_SERVICE_NET.0.10
+API_SERVICE_IP=$STREAMJOB_SERVICE_NET.0.1
+
+# --- Kubernetes ------------------------------------------------------------------------------------
+: "${KUBE_API_PORT:=6443}"                 # on the bridge address
+: "${KUBE_CONTROLLER_MANAGER_PORT:=10257}" # on loopback, as the next ones
+: "${KUBE_SCHEDULER_PORT:=10259}"
+: "${KUBELET_HEALTH_PORT:=10248}"
+: "${ETCD_CLIENT_PORT:=23790}"
+: "${ETCD_PEER_PORT:=23800}"
+: "${COREDNS_PORT:=5353}"                  # on the bridge address, behind the service address above
+: "${COREDNS_READY_PORT:=8181}"
+: "${KUBE_NODES_MAX:=3}"
+: "${KUBE_PROXY_MODE:=iptables}"           # or nftables
+: "${KUBE_NODE_GRACE:=20s}"                # a silent node is NotReady after this
+: "${KUBE_APISERVER_ARGS:=}"               # extra flags, split at spaces
+: "${KUBE_KUBELET_ARGS:=}"
+PAUSE_IMAGE=localhost/streamjob-pause:1
+
+# --- Kafka: broker N adds 100*(N-1) to each port ----------------------------------------------------
+: "${KAFKA_PORT:=19092}"                   # on loopback
+: "${KAFKA_CONTROLLER_PORT:=19093}"        # on loopback
+: "${KAFKA_POD_PORT:=19094}"               # on the bridge address: no two listeners share a port
+: "${KAFKA_HEAP:=-Xmx512m -Xms128m}"
+: "${KAFKA_EXTRA:=}"                       # more server.properties lines
+
+# --- S3 --------------------------------------------------------------------------------------------
+: "${S3_PORT:=17070}"                      # on loopback and on the bridge address
+: "${S3_REGION:=us-east-1}"
+: "${S3_BUCKETS:=streamjob}"               # made at `up`, split at spaces
+
+# --- patience, in seconds ---------------------------------------------------------------------------
+# Bounds of waits that ask again and again; sized for a machine that is busy with other work.
+: "${STREAMJOB_WAIT:=90}"
+: "${STREAMJOB_STOP_WAIT:=10}"
