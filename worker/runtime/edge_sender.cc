@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scatter by shard, then one of three ways.
+#include "worker/runtime/edge_sender.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "worker/runtime/exchange_message.h"
+#include "worker/types/key_group.h"
+
+namespace sj::worker::runtime {
+
+EdgeSender::EdgeSender(RunContext* run, const EdgeInfo& edge, int thread, LocalShards* local)
+    : run_(run), edge_(edge), thread_(thread), local_(local) {
+  by_shard_.resize(run->own.shards);
+}
+
+base::Status EdgeSender::Push(types::Batch batch) {
+  const int groups = run_->own.max_parallelism;
+  const int shards = run_->own.shards;
+  for (uint32_t row = 0; row < batch.rows; ++row) {
+    key_.clear();
+    for (int column : edge_.edge->keys) {
+      types::AppendKeyBytes(batch.columns[column], row, &key_);
+    }
+    int shard = types::ShardOf(types::KeyGroupOf(key_, groups), shards, groups);
+    by_shard_[shard].push_back(row);
+  }
+  for (int shard = 0; shard < shards; ++shard) {
+    std::vector<uint32_t>& rows = by_shard_[shard];
+    if (rows.empty()) {
+      continue;
+    }
+    types::Batch part = rows.size() == batch.rows ? std::move(batch) : batch.Gather(rows);
+    rows.clear();
+    SJ_RETURN_IF_ERROR(SendShard(shard, std::move(part)));
+  }
+  return base::OkStatus();
+}
+
+base::Status EdgeSender::SendShard(int shard, types::Batch rows) {
+  if (!run_->own.OwnsShard(shard)) {
+    payload_.clear();
+    SJ_RETURN_IF_ERROR(EncodeRows(rows, &payload_));
+    return Produce(shard, payload_);
+  }
+  int owner = run_->own.ThreadOfShard(shard);
+  if (owner == thread_) {
+    return local_->TakeRows(edge_.edge->id, shard, std::move(rows));
+  }
+  ThreadMessage message;
+  message.kind = ThreadMessage::Kind::kRows;
+  message.edge = edge_.edge->id;
+  message.shard = shard;
+  message.rows = std::move(rows);
+  run_->channels[thread_][owner]->Push(std::move(message));
+  run_->ports[owner]->waker.Wake();
+  return base::OkStatus();
+}
+
+base::Status EdgeSender::Produce(int shard, const std::string& payload) {
+  connect::OutputRecord record;
+  record.topic = edge_.topic;
+  record.partition = shard;
+  record.value = payload;
+  local_->NoteOutput();
+  return run_->log->Produce(local_->epoch(), record)
+      .WithContext("send rows to exchange topic \"" + edge_.topic + "\"");
+}
+
+base::Status EdgeSender::Announce(const std::vector<NamedMark>& marks) {
+  auto shared = std::make_shared<const std::vector<NamedMark>>(marks);
+  for (int to = 0; to < run_->own.threads; ++to) {
+    if (to == thread_) {
+      continue;
+    }
+    ThreadMessage message;
+    message.kind = ThreadMessage::Kind::kMarks;
+    message.edge = edge_.edge->id;
+    message.marks = shared;
+    run_->channels[thread_][to]->Push(std::move(message));
+    run_->ports[to]->waker.Wake();
+  }
+  SJ_RETURN_IF_ERROR(local_->TakeMarks(edge_.edge->id, marks));
+  types::KeyGroupRange mine = run_->own.WorkerShards();
+  if (mine.size() == run_->own.shards) {
+    return base::OkStatus();
+  }
+  payload_.clear();
+  EncodeMarks(marks, &payload_);
+  for (int shard = 0; shard < run_->own.shards; ++shard) {
+    if (!mine.Contains(shard)) {
+      SJ_RETURN_IF_ERROR(Produce(shard, payload_));
+    }
+  }
+  return base::OkStatus();
+}
+
+bool EdgeSender::Full() const {
+  const auto& channels = run_->channels[thread_];
+  return std::any_of(channels.begin(), channels.end(),
+                     [](const auto& channel) { return channel != nullptr && channel->Full(); });
+}
+
+}  // namespace sj::worker::runtime

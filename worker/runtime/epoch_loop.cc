@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// Request, capture, flush, upload, commit, confirm; clean up behind the commit.
+#include "worker/runtime/epoch_loop.h"
+
+#include <algorithm>
+
+#include "api/base/failpoint.h"
+#include "api/base/log.h"
+
+namespace sj::worker::runtime {
+namespace {
+
+// Far below any broker's offsets.retention.minutes (7 days by default).
+constexpr std::chrono::minutes kRecommitAfter{30};
+constexpr std::chrono::seconds kCleanUpEvery{5};
+constexpr std::chrono::milliseconds kWaitSlice{20};
+
+}  // namespace
+
+std::string_view ToString(JobPhase phase) {
+  constexpr std::string_view kNames[] = {"Starting", "Restoring", "Running", "Draining",
+                                         "Stopped",  "Completed", "Failed"};
+  return kNames[static_cast<size_t>(phase)];
+}
+
+EpochLoop::EpochLoop(RunContext* run, const JobHooks* hooks, StatusBoard* board,
+                     const std::atomic<bool>* stop)
+    : run_(run), hooks_(hooks), board_(board), stop_(stop), base_(board->Get()) {
+  requested_at_ = cleaned_at_ = sampled_at_ = run->clock->Mono();
+  next_tick_ = requested_at_ + run->config->epoch_interval;
+}
+
+base::Result<Outcome> EpochLoop::Run() {
+  for (types::Epoch epoch = run_->restored.epoch + 1;; ++epoch) {
+    Wake wake = WaitForTick();
+    if (wake == Wake::kFailed) {
+      std::lock_guard<std::mutex> lock(run_->mu);
+      return run_->failure;
+    }
+    if (wake != Wake::kTick) {
+      board_->Update([](JobStatus& s) { s.phase = JobPhase::kDraining; });
+    }
+    requested_at_ = run_->clock->Mono();
+    next_tick_ = requested_at_ + run_->config->epoch_interval;
+    for (auto& port : run_->ports) {
+      port->requested.store(epoch, std::memory_order_release);
+      port->waker.Wake();
+    }
+    SJ_ASSIGN_OR_RETURN(auto captures, Collect(epoch));
+    SJ_RETURN_IF_ERROR(Decide(epoch, std::move(captures)));
+    Publish();
+    if (wake != Wake::kTick) {
+      return wake == Wake::kStop ? Outcome::kStopped : Outcome::kCompleted;
+    }
+  }
+}
+
+EpochLoop::Wake EpochLoop::WaitForTick() {
+  std::unique_lock<std::mutex> lock(run_->mu);
+  while (true) {
+    if (run_->failed.load()) {
+      return Wake::kFailed;
+    }
+    if (stop_->load()) {
+      return Wake::kStop;
+    }
+    if (AllFinished()) {
+      return Wake::kFinished;
+    }
+    base::MonoTime now = run_->clock->Mono();
+    if (now >= next_tick_) {
+      return Wake::kTick;
+    }
+    run_->changed.wait_for(lock, std::min<std::chrono::nanoseconds>(kWaitSlice, next_tick_ - now));
+  }
+}
+
+bool EpochLoop::AllFinished() const {
+  return std::all_of(run_->ports.begin(), run_->ports.end(),
+                     [](const auto& port) { return port->finished.load(); });
+}
+
+base::Result<std::vector<ThreadCapture>> EpochLoop::Collect(types::Epoch epoch) {
+  std::unique_lock<std::mutex> lock(run_->mu);
+  base::MonoTime deadline = run_->clock->Mono() + run_->config->epoch_deadline;
+  while (run_->captures.size() < run_->ports.size()) {
+    if (run_->failed.load()) {
+      return run_->failure;
+    }
+    if (run_->clock->Mono() > deadline) {
+      return base::Unavailable("end epoch " + std::to_string(epoch) +
+                               ": task threads did not get to its end in time");
+    }
+    run_->changed.wait_for(lock, kWaitSlice);
+  }
+  return std::exchange(run_->captures, {});
+}
+
+base::Status EpochLoop::Decide(types::Epoch epoch, std::vector<ThreadCapture> captures) {
+  checkpoint::EpochCapture capture;
+  capture.epoch = epoch;
+  bool changed = false;
+  for (ThreadCapture& part : captures) {
+    changed = changed || part.changed;
+    std::move(part.runs.begin(), part.runs.end(), std::back_inserter(capture.runs));
+    capture.sources.merge(part.sources);
+    std::move(part.shards.begin(), part.shards.end(), std::back_inserter(capture.shards));
+  }
+  SJ_RETURN_IF_ERROR(base::Failpoint("epoch.captured"));
+  // Before the upload: the next epoch's records wait for this flush.
+  SJ_RETURN_IF_ERROR(run_->log->Flush(epoch));
+  base::MonoTime now = run_->clock->Mono();
+  if (!changed && committed_at_ && now - *committed_at_ < kRecommitAfter) {
+    return base::OkStatus();
+  }
+  checkpoint::WrittenCheckpoint written;
+  std::vector<connect::CommittedPosition> positions;
+  checkpoint::EpochCapture keep;
+  keep.sources = capture.sources;
+  keep.shards = capture.shards;
+  if (run_->checkpointer != nullptr) {
+    SJ_ASSIGN_OR_RETURN(written, run_->checkpointer->Write(std::move(capture)));
+  }
+  SJ_RETURN_IF_ERROR(run_->log->Commit(epoch, Positions(keep, written.metadata)));
+  if (run_->checkpointer != nullptr) {
+    run_->checkpointer->Confirm(epoch);
+  }
+  committed_at_ = run_->clock->Mono();
+  PublishCommit(epoch, written);
+  SJ_RETURN_IF_ERROR(base::Failpoint("epoch.after_commit"));
+  CleanUp(keep);
+  return base::OkStatus();
+}
+
+std::vector<connect::CommittedPosition> EpochLoop::Positions(
+    const checkpoint::EpochCapture& capture, const std::string& metadata) const {
+  std::vector<connect::CommittedPosition> positions;
+  for (const auto& [partition, state] : capture.sources) {
+    positions.push_back({partition, state.offset, metadata});
+  }
+  for (const checkpoint::ShardState& shard : capture.shards) {
+    for (const auto& [edge, offset] : shard.edge_offsets) {
+      positions.push_back({{run_->edges[edge].topic, shard.shard}, offset, metadata});
+    }
+  }
+  return positions;
+}
+
+void EpochLoop::CleanUp(const checkpoint::EpochCapture& capture) {
+  base::MonoTime now = run_->clock->Mono();
+  if (now - cleaned_at_ < kCleanUpEvery) {
+    return;
+  }
+  cleaned_at_ = now;
+  if (run_->checkpointer != nullptr) {
+    types::Generation floor = hooks_->generation_floor ? hooks_->generation_floor() : 0;
+    base::Status status = run_->checkpointer->Collect(floor);
+    if (!status.ok()) {
+      base::LogWarn("old checkpoints not deleted", {{"error", status.ToString()}});
+    }
+  }
+  if (run_->exchange == nullptr || run_->own.replicas == 1) {
+    return;
+  }
+  std::vector<connect::ExchangeStart> before;
+  for (const checkpoint::ShardState& shard : capture.shards) {
+    for (const auto& [edge, offset] : shard.edge_offsets) {
+      if (offset > 0) {
+        before.push_back({{run_->edges[edge].topic, shard.shard}, offset});
+      }
+    }
+  }
+  base::Status status = run_->exchange->Trim(before);
+  if (!status.ok()) {
+    base::LogWarn("exchange topics not trimmed", {{"error", status.ToString()}});
+  }
+}
+
+void EpochLoop::PublishCommit(types::Epoch epoch, const checkpoint::WrittenCheckpoint& written) {
+  auto took = run_->clock->Mono() - requested_at_;
+  board_->Update([&](JobStatus& s) {
+    s.epoch = epoch;
+    s.epochs += 1;
+    s.committed_at = run_->clock->Wall();
+    s.epoch_duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
+    s.checkpoint_bytes = written.bytes;
+    s.checkpoint_bytes_total += written.bytes;
+    s.checkpoint_puts += written.puts;
+    s.checkpoint_object = written.object;
+  });
+}
+
+void EpochLoop::Publish() {
+  JobStatus sum;
+  uint64_t busy_ns = 0;
+  int64_t lag = 0;
+  std::optional<int64_t> watermark;
+  for (auto& port : run_->ports) {
+    const ThreadStats& t = port->stats;
+    sum.records_in += t.records_in.load();
+    sum.rows_out += t.rows_out.load();
+    sum.late_rows += t.late_rows.load();
+    sum.null_times += t.null_times.load();
+    sum.state_bytes += t.state_bytes.load();
+    busy_ns += t.busy_ns.load();
+    int64_t of_thread = t.lag_records.load();
+    lag = (lag < 0 || of_thread < 0) ? -1 : lag + of_thread;
+    watermark = std::min(watermark.value_or(types::kWatermarkMax), t.watermark_ms.load());
+  }
+  for (auto& source : run_->sources) {
+    if (source != nullptr) {
+      connect::ConnectorStats& stats = source->stats();
+      sum.bad_records += stats.bad_records.load();
+      std::lock_guard<std::mutex> lock(stats.mu);
+      sum.last_bad = stats.last_bad;
+    }
+  }
+  base::MonoTime now = run_->clock->Mono();
+  double span_ns = static_cast<double>((now - sampled_at_).count()) * run_->own.threads;
+  double busy = span_ns > 0 ? static_cast<double>(busy_ns - sampled_busy_ns_) / span_ns : 0;
+  sampled_at_ = now;
+  sampled_busy_ns_ = busy_ns;
+  board_->Update([&](JobStatus& s) {
+    s.records_in = base_.records_in + sum.records_in;
+    s.rows_out = base_.rows_out + sum.rows_out;
+    s.late_rows = base_.late_rows + sum.late_rows;
+    s.null_times = base_.null_times + sum.null_times;
+    s.bad_records = base_.bad_records + sum.bad_records;
+    s.last_bad = sum.last_bad.empty() ? s.last_bad : sum.last_bad;
+    s.state_bytes = sum.state_bytes;
+    s.lag_records = lag;
+    s.watermark_ms = watermark.value_or(types::kWatermarkMin);
+    s.busy_ratio = busy;
+  });
+}
+
+}  // namespace sj::worker::runtime

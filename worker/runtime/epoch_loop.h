@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// EpochLoop: the epoch thread of an attempt. Ends an epoch every interval, and for each: captures
+// from all task threads, output flushed, one object uploaded, offsets with its name committed. The
+// commit is the only decision. An epoch in which nothing happened costs no upload and no
+// transaction, but positions are committed again before the broker could expire them.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <vector>
+
+#include "worker/runtime/job_status.h"
+#include "worker/runtime/run_context.h"
+
+namespace sj::worker::runtime {
+
+enum class Outcome : uint8_t { kStopped, kCompleted };
+
+class EpochLoop {
+ public:
+  // `stop`: set by anybody; the loop then ends the last epoch, commits and returns.
+  EpochLoop(RunContext* run, const JobHooks* hooks, StatusBoard* board,
+            const std::atomic<bool>* stop);
+
+  base::Result<Outcome> Run();
+
+ private:
+  enum class Wake : uint8_t { kTick, kStop, kFinished, kFailed };
+
+  Wake WaitForTick();
+  bool AllFinished() const;
+  base::Result<std::vector<ThreadCapture>> Collect(types::Epoch epoch);
+  base::Status Decide(types::Epoch epoch, std::vector<ThreadCapture> captures);
+  std::vector<connect::CommittedPosition> Positions(const checkpoint::EpochCapture& capture,
+                                                    const std::string& metadata) const;
+  void CleanUp(const checkpoint::EpochCapture& capture);
+  void Publish();
+  void PublishCommit(types::Epoch epoch, const checkpoint::WrittenCheckpoint& written);
+
+  RunContext* run_;
+  const JobHooks* hooks_;
+  StatusBoard* board_;
+  const std::atomic<bool>* stop_;
+  JobStatus base_;  // counters of earlier attempts
+  base::MonoTime requested_at_;
+  base::MonoTime next_tick_;
+  std::optional<base::MonoTime> committed_at_;
+  base::MonoTime cleaned_at_;
+  base::MonoTime sampled_at_;
+  uint64_t sampled_busy_ns_ = 0;
+};
+
+}  // namespace sj::worker::runtime

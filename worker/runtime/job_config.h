@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// JobConfig: everything one attempt to run a job's share needs, as plain data, and JobHooks: the
+// few questions it asks of whoever started it (the control client in a cluster, nobody on a
+// laptop).
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "api/base/status.h"
+#include "worker/connect/connector.h"
+#include "worker/plan/physical.h"
+#include "worker/store/object_store.h"
+#include "worker/types/ids.h"
+
+namespace sj::worker::runtime {
+
+struct JobConfig {
+  plan::PhysicalPlan plan;
+  connect::ConnectContext connect;
+
+  // The generation's assignment.
+  std::string job_uid;
+  types::Generation generation = 1;
+  int ordinal = 0;
+  int replicas = 1;
+  int shards = 16;
+  int max_parallelism = 128;
+  std::map<std::string, int> partitions;  // topic -> count, fixed for the generation; absent: ask
+  std::vector<int> fence_ordinals;        // ordinals of the generation before that are gone
+
+  std::chrono::milliseconds epoch_interval{1000};
+  int checkpoints_retained = 3;
+  store::ObjectStoreOptions
+      store;  // location empty: no checkpoints (results of a crash are repeated)
+  std::string scratch_directory;  // local state and chunks; wiped at start
+
+  int threads = 1;
+  size_t state_memory_bytes_max = 256u << 20;  // of all shards; more goes to RocksDB
+  size_t rows_per_poll = 4096;
+  std::chrono::milliseconds watermark_interval{100};  // how often watermarks travel
+  std::chrono::milliseconds epoch_deadline{60'000};   // captures not in by then: the attempt fails
+};
+
+struct JobHooks {
+  // After fencing, before any offset is read: is this generation still the current one? An error
+  // (kFenced or kUnavailable) ends the attempt. Null: nobody to ask.
+  std::function<base::Status()> check_generation;
+  // The oldest generation any worker of the job still refers to; 0: unknown. Null: unknown.
+  std::function<types::Generation()> generation_floor;
+};
+
+}  // namespace sj::worker::runtime

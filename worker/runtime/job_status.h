@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// StatusBoard: what this worker's share of the job is doing, for /status, metrics and the operator.
+// Thread-safe. Counters go on over restarts of the attempt.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/base/clock.h"
+#include "api/base/status.h"
+#include "worker/types/column.h"
+#include "worker/types/ids.h"
+
+namespace sj::worker::runtime {
+
+enum class JobPhase : uint8_t {
+  kStarting,  // opening connectors, fencing
+  kRestoring,
+  kRunning,
+  kDraining,   // the last epoch
+  kStopped,    // asked to stop; everything is committed
+  kCompleted,  // bounded input is used up and committed
+  kFailed,     // waits before the next attempt, or gave up: see error
+};
+std::string_view ToString(JobPhase phase);
+
+struct JobStatus {
+  JobPhase phase = JobPhase::kStarting;
+  types::Generation generation = 0;
+  types::Epoch epoch = 0;  // last committed
+  std::optional<base::WallTime> committed_at;
+  int64_t epoch_duration_ms = 0;  // from the request to the commit
+  uint64_t checkpoint_bytes = 0;
+  uint64_t checkpoint_puts = 0;  // all of this process
+  uint64_t checkpoint_bytes_total = 0;
+  std::string checkpoint_object;
+  uint64_t epochs = 0;    // committed by this process
+  uint64_t restarts = 0;  // attempts after the first
+  uint64_t records_in = 0;
+  uint64_t rows_out = 0;
+  uint64_t late_rows = 0;
+  uint64_t null_times = 0;
+  uint64_t bad_records = 0;
+  std::string last_bad;
+  int64_t lag_records = -1;  // -1: unknown
+  int64_t watermark_ms = types::kWatermarkMin;
+  uint64_t state_bytes = 0;
+  double busy_ratio = 0;  // of all task threads, over the last sample
+  base::Status error;     // why the last attempt ended; ok while running
+  std::optional<base::WallTime> failed_at;
+};
+
+class StatusBoard {
+ public:
+  JobStatus Get() const {
+    std::lock_guard<std::mutex> lock(mu_);
+    return status_;
+  }
+  template <typename F>
+  void Update(F change) {
+    std::lock_guard<std::mutex> lock(mu_);
+    change(status_);
+  }
+
+ private:
+  mutable std::mutex mu_;
+  JobStatus status_;  // guarded by mu_
+};
+
+}  // namespace sj::worker::runtime

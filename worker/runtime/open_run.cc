@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0
+// The start of an attempt, in the one order that is safe: connectors, fence, generation, committed
+// positions, state, start positions.
+#include <algorithm>
+#include <filesystem>
+
+#include "api/base/failpoint.h"
+#include "api/base/hash.h"
+#include "api/base/log.h"
+#include "worker/runtime/run_context.h"
+
+namespace sj::worker::runtime {
+namespace {
+
+bool Reads(const plan::PhysicalPlan& plan, int table) {
+  return std::any_of(plan.fragments.begin(), plan.fragments.end(), [table](const auto& fragment) {
+    return fragment.input == plan::InputKind::kSource && fragment.table == table;
+  });
+}
+
+bool Writes(const plan::PhysicalPlan& plan, int table) {
+  for (const plan::Fragment& fragment : plan.fragments) {
+    for (const plan::PhysicalOp& op : fragment.ops) {
+      if (op.kind == plan::OpKind::kSink && op.table == table) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+base::Status OpenConnectors(RunContext* run) {
+  const JobConfig& config = *run->config;
+  run->bounded = true;
+  for (size_t i = 0; i < config.plan.tables.size(); ++i) {
+    const types::TableSpec& table = config.plan.tables[i];
+    run->sources.emplace_back();
+    run->sinks.emplace_back();
+    if (Reads(config.plan, static_cast<int>(i))) {
+      SJ_ASSIGN_OR_RETURN(run->sources[i], connect::MakeSource(table, config.connect));
+      run->bounded = run->bounded && run->sources[i]->bounded();
+    }
+    if (Writes(config.plan, static_cast<int>(i))) {
+      SJ_ASSIGN_OR_RETURN(run->sinks[i], connect::MakeSink(table, config.connect));
+    }
+  }
+  return base::OkStatus();
+}
+
+// The assignment's count when there is one: it is fixed for the generation, whatever the topic
+// gained.
+base::Status CountPartitions(RunContext* run) {
+  for (size_t i = 0; i < run->sources.size(); ++i) {
+    if (run->sources[i] == nullptr) {
+      continue;
+    }
+    SJ_ASSIGN_OR_RETURN(int count, run->sources[i]->PartitionCount());
+    auto assigned = run->config->partitions.find(run->sources[i]->topic());
+    if (assigned != run->config->partitions.end()) {
+      if (assigned->second > count) {
+        return base::Corrupt("open topic \"" + run->sources[i]->topic() + "\": it has " +
+                             std::to_string(count) + " partitions, the job was started with " +
+                             std::to_string(assigned->second) + "; it was deleted and made anew");
+      }
+      count = assigned->second;
+    }
+    run->partition_counts[static_cast<int>(i)] = count;
+  }
+  return base::OkStatus();
+}
+
+void AddInstances(const RunContext& run, const plan::Fragment& sender, EdgeInfo* edge) {
+  if (sender.input == plan::InputKind::kSource) {
+    const std::string& topic = run.sources[sender.table]->topic();
+    for (int p = 0; p < run.partition_counts.at(sender.table); ++p) {
+      edge->instances.push_back(InstanceName(topic, p));
+    }
+    return;
+  }
+  const EdgeInfo& earlier = run.edges[sender.edge];
+  edge->depth = std::max(edge->depth, earlier.depth + 1);
+  for (int shard = 0; shard < run.own.shards; ++shard) {
+    edge->instances.push_back(InstanceName(earlier.topic, shard));
+  }
+}
+
+void DescribeEdges(RunContext* run) {
+  const plan::PhysicalPlan& plan = run->config->plan;
+  for (const plan::Edge& edge : plan.edges) {
+    EdgeInfo info;
+    info.edge = &edge;
+    info.topic = connect::ExchangeTopic(run->config->connect, edge.id);
+    for (const plan::Fragment& fragment : plan.fragments) {
+      if (fragment.input == plan::InputKind::kEdge && fragment.edge == edge.id) {
+        info.receiver = &fragment;
+      }
+      for (const plan::PhysicalOp& op : fragment.ops) {
+        if (op.kind == plan::OpKind::kSendEdge && op.edge == edge.id) {
+          AddInstances(*run, fragment, &info);
+        }
+      }
+    }
+    run->depths = std::max(run->depths, info.depth + 1);
+    run->edges.push_back(std::move(info));
+  }
+}
+
+std::vector<const types::TableSpec*> UsedTables(const RunContext& run) {
+  std::vector<const types::TableSpec*> used;
+  for (size_t i = 0; i < run.sources.size(); ++i) {
+    if (run.sources[i] != nullptr || run.sinks[i] != nullptr) {
+      used.push_back(&run.config->plan.tables[i]);
+    }
+  }
+  return used;
+}
+
+base::Status OpenLogs(RunContext* run) {
+  const JobConfig& config = *run->config;
+  SJ_ASSIGN_OR_RETURN(run->log, connect::MakeKafkaCommitLog(UsedTables(*run), config.connect));
+  if (run->log != nullptr) {
+    if (config.store.location.empty()) {
+      return base::InvalidArgument(
+          "start the job: a job on Kafka needs spec.checkpoint.location (s3:// or file://)");
+    }
+    if (run->edges.empty()) {
+      return base::OkStatus();
+    }
+    SJ_ASSIGN_OR_RETURN(run->exchange, connect::MakeExchangeLog(UsedTables(*run), config.connect));
+    std::vector<std::string> topics;
+    for (const EdgeInfo& edge : run->edges) {
+      topics.push_back(edge.topic);
+    }
+    return run->exchange->EnsureTopics(topics, config.shards);
+  }
+  if (config.replicas > 1) {
+    return base::InvalidArgument(
+        "start the job: without a Kafka table it can only run as one worker; set spec.replicas to "
+        "1");
+  }
+  constexpr std::string_view kFile = "file://";
+  if (config.store.location.starts_with(kFile)) {
+    std::string directory = config.store.location.substr(kFile.size()) + "/" + config.job_uid;
+    SJ_ASSIGN_OR_RETURN(run->log, connect::OpenFileCommitLog(directory));
+    return base::OkStatus();
+  }
+  run->log = connect::MakeMemoryCommitLog();
+  return base::OkStatus();
+}
+
+base::Status OpenState(RunContext* run) {
+  const JobConfig& config = *run->config;
+  state::StateStoreOptions options;
+  options.directory = config.scratch_directory + "/state";
+  SJ_ASSIGN_OR_RETURN(run->state, state::StateStore::Open(options));
+  if (config.store.location.empty()) {
+    return base::OkStatus();
+  }
+  SJ_ASSIGN_OR_RETURN(run->objects, store::OpenObjectStore(config.store));
+  checkpoint::CheckpointerOptions checkpoint;
+  checkpoint.identity = {config.job_uid, config.plan.state_hash, config.generation,
+                         config.ordinal, base::RandomHex(4),     config.max_parallelism,
+                         config.shards};
+  checkpoint.directory = config.scratch_directory + "/chunks";
+  checkpoint.retain = config.checkpoints_retained;
+  SJ_ASSIGN_OR_RETURN(run->checkpointer,
+                      checkpoint::Checkpointer::Open(checkpoint, run->objects.get()));
+  return base::OkStatus();
+}
+
+using CommittedRef = checkpoint::Checkpointer::CommittedRef;
+
+std::vector<CommittedRef> OwnedInputs(const RunContext& run) {
+  std::vector<CommittedRef> inputs;
+  for (const auto& [table, count] : run.partition_counts) {
+    types::KeyGroupRange mine = run.own.WorkerPartitions(count);
+    for (int p = mine.begin; p < mine.end; ++p) {
+      inputs.push_back({{run.sources[table]->topic(), p}, 0, "", -1, -1});
+    }
+  }
+  types::KeyGroupRange shards = run.own.WorkerShards();
+  for (const EdgeInfo& edge : run.edges) {
+    for (int s = shards.begin; s < shards.end; ++s) {
+      inputs.push_back({{edge.topic, s}, 0, "", edge.edge->id, s});
+    }
+  }
+  return inputs;
+}
+
+base::Result<std::vector<CommittedRef>> ReadPositions(RunContext* run) {
+  std::vector<CommittedRef> inputs = OwnedInputs(*run);
+  std::vector<types::InputPartition> partitions;
+  for (const CommittedRef& input : inputs) {
+    partitions.push_back(input.partition);
+  }
+  SJ_ASSIGN_OR_RETURN(auto positions, run->log->ReadCommitted(partitions));
+  std::map<types::InputPartition, connect::CommittedPosition> by_partition;
+  for (auto& position : positions) {
+    by_partition[position.partition] = position;
+  }
+  std::vector<CommittedRef> committed;
+  const CommittedRef* missing = nullptr;
+  for (CommittedRef& input : inputs) {
+    const connect::CommittedPosition& position = by_partition[input.partition];
+    if (position.offset == connect::kNoOffset) {
+      missing = &input;
+      continue;
+    }
+    input.offset = position.offset;
+    input.metadata = position.metadata;
+    committed.push_back(input);
+  }
+  // Every epoch commits every partition. Some without a position: it expired or was deleted, and a
+  // start at some default would lose or repeat records.
+  if (missing != nullptr && !committed.empty()) {
+    return base::Corrupt("read committed offsets: partition " +
+                         InstanceName(missing->partition.topic, missing->partition.partition) +
+                         " has none while others have; it expired or was deleted");
+  }
+  return committed;
+}
+
+base::Status StartFresh(RunContext* run) {
+  for (const auto& [table, count] : run->partition_counts) {
+    types::KeyGroupRange mine = run->own.WorkerPartitions(count);
+    std::vector<int> numbers;
+    for (int p = mine.begin; p < mine.end; ++p) {
+      numbers.push_back(p);
+    }
+    if (numbers.empty()) {
+      continue;
+    }
+    SJ_ASSIGN_OR_RETURN(auto starts, run->sources[table]->ResolveStart(numbers));
+    for (const connect::PartitionStart& start : starts) {
+      checkpoint::SourceState state;
+      state.offset = start.offset;
+      state.end_offset = start.end_offset.value_or(-1);
+      run->restored.sources[{run->sources[table]->topic(), start.partition}] = state;
+    }
+  }
+  types::KeyGroupRange shards = run->own.WorkerShards();
+  for (int s = shards.begin; s < shards.end; ++s) {
+    checkpoint::ShardState shard;
+    shard.shard = s;
+    for (const EdgeInfo& edge : run->edges) {
+      int64_t earliest = 0;
+      if (run->exchange != nullptr) {
+        SJ_ASSIGN_OR_RETURN(earliest, run->exchange->Earliest({edge.topic, s}));
+      }
+      shard.edge_offsets[edge.edge->id] = earliest;
+    }
+    run->restored.shards.push_back(std::move(shard));
+  }
+  return base::OkStatus();
+}
+
+base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
+  SJ_RETURN_IF_ERROR(run->log->Fence(run->config->fence_ordinals));
+  if (hooks.check_generation) {
+    SJ_RETURN_IF_ERROR(hooks.check_generation());
+  }
+  SJ_ASSIGN_OR_RETURN(auto committed, ReadPositions(run));
+  SJ_RETURN_IF_ERROR(OpenState(run));
+  SJ_RETURN_IF_ERROR(base::Failpoint("run.before_restore"));
+  if (committed.empty() || run->checkpointer == nullptr) {
+    if (run->objects != nullptr) {
+      SJ_RETURN_IF_ERROR(store::ProbeObjectStore(
+          *run->objects, run->config->job_uid + "/probe/" + base::RandomHex(8)));
+    }
+    return StartFresh(run);
+  }
+  SJ_ASSIGN_OR_RETURN(run->restored, run->checkpointer->Restore(committed, run->state.get()));
+  base::LogInfo("restored", {{"epoch", run->restored.epoch},
+                             {"objects", run->restored.objects},
+                             {"bytes", run->restored.bytes}});
+  return base::OkStatus();
+}
+
+}  // namespace
+
+void RunContext::Fail(base::Status status) {
+  {
+    std::lock_guard<std::mutex> lock(mu);
+    if (failure.ok()) {
+      failure = std::move(status);
+    }
+    failed.store(true);
+    changed.notify_all();
+  }
+  WakeAll();
+}
+
+void RunContext::WakeAll() {
+  for (auto& port : ports) {
+    port->waker.Wake();
+  }
+}
+
+base::Result<std::unique_ptr<RunContext>> OpenRun(const JobConfig& config, const JobHooks& hooks,
+                                                  const base::Clock& clock) {
+  auto run = std::make_unique<RunContext>();
+  run->config = &config;
+  run->clock = &clock;
+  run->own = {config.replicas, config.ordinal, config.threads, config.shards,
+              config.max_parallelism};
+  for (int t = 0; t < config.threads; ++t) {
+    run->ports.push_back(std::make_unique<ThreadPort>());
+    run->channels.emplace_back();
+    for (int to = 0; to < config.threads; ++to) {
+      run->channels[t].push_back(t == to ? nullptr : std::make_unique<Channel>());
+    }
+  }
+  SJ_RETURN_IF_ERROR(OpenConnectors(run.get()));
+  SJ_RETURN_IF_ERROR(CountPartitions(run.get()));
+  DescribeEdges(run.get());
+  for (auto& sink : run->sinks) {
+    if (sink != nullptr) {
+      SJ_RETURN_IF_ERROR(sink->Check());
+    }
+  }
+  SJ_RETURN_IF_ERROR(OpenLogs(run.get()));
+  SJ_RETURN_IF_ERROR(FenceAndRestore(run.get(), hooks));
+  return run;
+}
+
+}  // namespace sj::worker::runtime

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// RunContext: what the task threads of one attempt share: the plan's connectors, the commit log,
+// the channels between threads, and the port through which the epoch thread speaks to each of them.
+// Members are constant after OpenRun unless they say otherwise.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/base/clock.h"
+#include "api/base/status.h"
+#include "worker/checkpoint/checkpointer.h"
+#include "worker/connect/connector.h"
+#include "worker/connect/exchange.h"
+#include "worker/runtime/channel.h"
+#include "worker/runtime/job_config.h"
+#include "worker/runtime/ownership.h"
+#include "worker/runtime/waker.h"
+#include "worker/state/state_store.h"
+
+namespace sj::worker::runtime {
+
+// A keyed edge with what follows from the plan.
+struct EdgeInfo {
+  const plan::Edge* edge = nullptr;
+  const plan::Fragment* receiver = nullptr;
+  int depth = 0;                       // 0: fed by sources only
+  std::string topic;                   // its exchange topic, or a name for positions only
+  std::vector<std::string> instances;  // every sender of the whole job
+};
+
+// What a task thread hands over at the end of an epoch.
+struct ThreadCapture {
+  int thread = 0;
+  types::Epoch epoch = 0;
+  bool changed = false;  // anything happened since the epoch before
+  std::vector<state::FrozenRun> runs;
+  std::map<types::InputPartition, checkpoint::SourceState> sources;
+  std::vector<checkpoint::ShardState> shards;
+};
+
+// Counters of one task thread, written by it, read by anybody.
+struct ThreadStats {
+  std::atomic<uint64_t> records_in{0};
+  std::atomic<uint64_t> rows_out{0};
+  std::atomic<uint64_t> late_rows{0};
+  std::atomic<uint64_t> null_times{0};
+  std::atomic<uint64_t> state_bytes{0};
+  std::atomic<uint64_t> busy_ns{0};
+  std::atomic<int64_t> watermark_ms{types::kWatermarkMin};
+  std::atomic<int64_t> lag_records{-1};  // -1: unknown
+};
+
+// The epoch thread's line to one task thread.
+struct ThreadPort {
+  std::atomic<types::Epoch> requested{0};
+  std::atomic<bool> finished{false};  // bounded input is used up and everything was sent on
+  Waker waker;
+  ThreadStats stats;
+};
+
+struct RunContext {
+  const JobConfig* config = nullptr;
+  const base::Clock* clock = nullptr;
+  Ownership own;
+  std::unique_ptr<connect::CommitLog> log;
+  std::unique_ptr<connect::ExchangeLog> exchange;         // null: one worker without Kafka
+  std::vector<std::unique_ptr<connect::Source>> sources;  // by table; null: not read
+  std::vector<std::unique_ptr<connect::Sink>> sinks;      // by table; null: not written
+  std::map<int, int> partition_counts;                    // table -> partitions
+  std::vector<EdgeInfo> edges;                            // by edge id
+  int depths = 0;
+  std::unique_ptr<state::StateStore> state;
+  std::unique_ptr<store::ObjectStore> objects;
+  std::unique_ptr<checkpoint::Checkpointer> checkpointer;  // null: no checkpoints
+  checkpoint::Restored restored;
+  bool bounded = false;  // every source ends
+
+  std::vector<std::unique_ptr<ThreadPort>> ports;               // by thread
+  std::vector<std::vector<std::unique_ptr<Channel>>> channels;  // [from][to]; null on the diagonal
+
+  // Exchange partitions that still hold rows sent before this start: until none is left, sources
+  // wait, so that no row sent in memory overtakes one on the exchange topic.
+  std::atomic<int> undrained{0};
+  std::atomic<bool> stop{false};
+
+  // Captures and the first error, from task threads to the epoch thread.
+  std::mutex mu;
+  std::condition_variable changed;
+  std::vector<ThreadCapture> captures;  // guarded by mu
+  base::Status failure;                 // guarded by mu
+  std::atomic<bool> failed{false};
+
+  // Records the first error and wakes everybody. Thread-safe.
+  void Fail(base::Status status);
+  void WakeAll();
+};
+
+// Opens connectors, fences, checks the generation, reads committed positions, restores: in that
+// order. REQUIRES: ids in the plan are dense. The result has no threads yet.
+base::Result<std::unique_ptr<RunContext>> OpenRun(const JobConfig& config, const JobHooks& hooks,
+                                                  const base::Clock& clock);
+
+}  // namespace sj::worker::runtime

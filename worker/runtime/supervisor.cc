@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attempts and the waiting between them.
+#include "worker/runtime/supervisor.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "api/base/log.h"
+#include "worker/runtime/task_thread.h"
+
+namespace sj::worker::runtime {
+namespace {
+
+constexpr std::chrono::milliseconds kStopSlice{50};
+constexpr std::chrono::seconds kHealthyAfter{60};
+
+// Waits, but not past a stop. False: stopped.
+bool WaitFor(std::chrono::milliseconds time, const base::Clock& clock,
+             const std::atomic<bool>& stop) {
+  std::mutex mu;
+  std::condition_variable never;
+  std::unique_lock<std::mutex> lock(mu);
+  base::MonoTime end = clock.Mono() + time;
+  while (!stop.load() && clock.Mono() < end) {
+    never.wait_for(lock, kStopSlice);
+  }
+  return !stop.load();
+}
+
+// Threads end before what they use: stop, unblock, join, release.
+void EndThreads(RunContext* run, std::vector<std::unique_ptr<TaskThread>>* threads) {
+  run->stop.store(true);
+  run->log->Cancel();
+  run->WakeAll();
+  for (auto& thread : *threads) {
+    thread->Join();
+  }
+  threads->clear();
+}
+
+void NoteFailure(const base::Status& status, const base::Clock& clock, StatusBoard* board) {
+  base::LogError("attempt failed", {{"error", status.ToString()}});
+  board->Update([&](JobStatus& s) {
+    s.phase = JobPhase::kFailed;
+    s.error = status;
+    s.failed_at = clock.Wall();
+  });
+}
+
+}  // namespace
+
+base::Result<Outcome> RunAttempt(const JobConfig& config, const JobHooks& hooks,
+                                 const base::Clock& clock, StatusBoard* board,
+                                 const std::atomic<bool>& stop) {
+  board->Update([&](JobStatus& s) {
+    s.phase = JobPhase::kStarting;
+    s.generation = config.generation;
+  });
+  SJ_ASSIGN_OR_RETURN(auto run, OpenRun(config, hooks, clock));
+  std::vector<std::unique_ptr<TaskThread>> threads;
+  for (int t = 0; t < config.threads; ++t) {
+    auto thread = TaskThread::Make(run.get(), t);
+    if (!thread.ok()) {
+      EndThreads(run.get(), &threads);
+      return std::move(thread).status();
+    }
+    threads.push_back(std::move(thread).value());
+  }
+  for (auto& thread : threads) {
+    thread->Start();
+  }
+  board->Update([&](JobStatus& s) {
+    s.phase = JobPhase::kRunning;
+    s.error = base::OkStatus();
+  });
+  base::LogInfo("running", {{"generation", config.generation},
+                            {"ordinal", config.ordinal},
+                            {"threads", config.threads},
+                            {"from_epoch", run->restored.epoch}});
+  EpochLoop loop(run.get(), &hooks, board, &stop);
+  auto outcome = loop.Run();
+  EndThreads(run.get(), &threads);
+  run->log->Close();
+  return outcome;
+}
+
+base::Result<Outcome> RunJob(const JobConfig& config, const JobHooks& hooks,
+                             const base::Clock& clock, const RestartPolicy& policy,
+                             StatusBoard* board, const std::atomic<bool>& stop) {
+  std::chrono::milliseconds backoff = policy.backoff_min;
+  for (int attempt = 1;; ++attempt) {
+    base::MonoTime start = clock.Mono();
+    auto outcome = RunAttempt(config, hooks, clock, board, stop);
+    if (outcome.ok()) {
+      board->Update([&](JobStatus& s) {
+        s.phase = *outcome == Outcome::kStopped ? JobPhase::kStopped : JobPhase::kCompleted;
+      });
+      return outcome;
+    }
+    const base::Status& status = outcome.status();
+    NoteFailure(status, clock, board);
+    bool final = status.kind() == base::ErrorKind::kFenced ||
+                 (policy.attempts_max > 0 && attempt >= policy.attempts_max);
+    bool hopeless = status.retry() == base::Retry::kNever;
+    if (final || (hopeless && policy.retry_user_errors.count() == 0)) {
+      return outcome;
+    }
+    if (clock.Mono() - start >= kHealthyAfter) {
+      backoff = policy.backoff_min;
+    }
+    if (!WaitFor(hopeless ? policy.retry_user_errors : backoff, clock, stop)) {
+      return Outcome::kStopped;  // nothing runs: what is committed is all there is
+    }
+    backoff = std::min(backoff * 2, policy.backoff_max);
+    board->Update([](JobStatus& s) { s.restarts += 1; });
+  }
+}
+
+}  // namespace sj::worker::runtime

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+// The loop of a task thread. What it owns is made in task_thread_setup.cc.
+#include "worker/runtime/task_thread.h"
+
+#include <pthread.h>
+
+#include "worker/runtime/exchange_message.h"
+#include "worker/runtime/sink_output.h"
+
+namespace sj::worker::runtime {
+namespace {
+
+constexpr int kMessagesPerStepMax = 64;
+constexpr int kExchangeRecordsPerStepMax = 256;
+constexpr std::chrono::milliseconds kIdleWaitMax{50};
+
+}  // namespace
+
+void TaskThread::Start() {
+  runner_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), ("task-" + std::to_string(thread_)).c_str());
+    Run();
+  });
+}
+
+void TaskThread::Join() {
+  if (runner_.joinable()) {
+    runner_.join();
+  }
+}
+
+void TaskThread::Run() {
+  base::Status status = Loop();
+  if (!status.ok() && !run_->stop.load()) {
+    run_->Fail(std::move(status));
+  }
+}
+
+base::Status TaskThread::Loop() {
+  while (!run_->stop.load(std::memory_order_relaxed)) {
+    base::MonoTime start = run_->clock->Mono();
+    if (!aligning_ && port_->requested.load(std::memory_order_acquire) >= epoch_) {
+      SJ_RETURN_IF_ERROR(BeginEpochEnd());
+    }
+    SJ_ASSIGN_OR_RETURN(bool some, StepChannels());
+    SJ_ASSIGN_OR_RETURN(bool more, aligning_ ? StepAlign() : StepInputs());
+    if (some || more) {
+      auto busy = run_->clock->Mono() - start;
+      port_->stats.busy_ns.fetch_add(
+          std::chrono::duration_cast<std::chrono::nanoseconds>(busy).count(),
+          std::memory_order_relaxed);
+      continue;
+    }
+    UpdateStats();
+    Wait();
+  }
+  return base::OkStatus();
+}
+
+base::Result<bool> TaskThread::StepInputs() {
+  SJ_ASSIGN_OR_RETURN(bool exchange, StepExchange());
+  SJ_ASSIGN_OR_RETURN(bool sources, StepSources());
+  base::MonoTime now = run_->clock->Mono();
+  for (auto& source : sources_) {
+    SJ_RETURN_IF_ERROR(source->Travel(now, false));
+  }
+  if (!port_->finished.load(std::memory_order_relaxed) && Finished()) {
+    port_->finished.store(true);
+    std::lock_guard<std::mutex> lock(run_->mu);
+    run_->changed.notify_all();
+  }
+  return exchange || sources;
+}
+
+base::Result<bool> TaskThread::StepSources() {
+  if (run_->undrained.load(std::memory_order_acquire) > 0) {
+    return false;
+  }
+  for (const auto& sender : senders_) {
+    if (sender->Full()) {
+      return false;
+    }
+  }
+  bool some = false;
+  for (auto& source : sources_) {
+    SJ_ASSIGN_OR_RETURN(bool stepped, source->Step(epoch_));
+    some = some || stepped;
+  }
+  changed_ = changed_ || some;
+  return some;
+}
+
+base::Result<bool> TaskThread::StepChannels() {
+  bool some = false;
+  for (int from = 0; from < run_->own.threads; ++from) {
+    if (from == thread_) {
+      continue;
+    }
+    Channel& channel = *run_->channels[from][thread_];
+    ThreadMessage message;
+    for (int i = 0; i < kMessagesPerStepMax; ++i) {
+      // A sender that is a round ahead waits: what follows its marker is of the next round.
+      if (marker_depth_[from] > depth_ || !channel.Pop(&message)) {
+        break;
+      }
+      some = true;
+      SJ_RETURN_IF_ERROR(Handle(from, std::move(message)));
+    }
+  }
+  return some;
+}
+
+base::Status TaskThread::Handle(int from, ThreadMessage message) {
+  switch (message.kind) {
+    case ThreadMessage::Kind::kRows:
+      return TakeRows(message.edge, message.shard, std::move(message.rows));
+    case ThreadMessage::Kind::kMarks:
+      return TakeMarks(message.edge, *message.marks);
+    case ThreadMessage::Kind::kMarker:
+      marker_depth_[from] = message.depth + 1;
+      return base::OkStatus();
+  }
+  return base::OkStatus();
+}
+
+base::Status TaskThread::TakeRows(int edge, int shard, types::Batch rows) {
+  changed_ = true;
+  return shard_by_id_.at({edge, shard})->TakeRows(std::move(rows));
+}
+
+base::Status TaskThread::TakeMarks(int edge, const std::vector<NamedMark>& marks) {
+  changed_ = true;
+  for (auto& shard : shards_) {
+    if (shard->edge() == edge) {
+      SJ_RETURN_IF_ERROR(shard->TakeMarks(marks));
+    }
+  }
+  return base::OkStatus();
+}
+
+base::Result<bool> TaskThread::StepExchange() {
+  if (exchange_ == nullptr) {
+    return false;
+  }
+  SJ_ASSIGN_OR_RETURN(
+      int got,
+      exchange_->Poll(kExchangeRecordsPerStepMax, std::chrono::milliseconds(0),
+                      [this](const connect::ExchangeRecord& r) { return TakeExchange(r); }));
+  if (got > 0 || run_->undrained.load(std::memory_order_relaxed) > 0) {
+    NoteDrained();
+  }
+  return got > 0;
+}
+
+base::Status TaskThread::TakeExchange(const connect::ExchangeRecord& record) {
+  ExchangeInput& input = inputs_[input_by_partition_.at({*record.topic, record.partition})];
+  const plan::Edge& edge = *run_->edges[input.edge].edge;
+  auto message = DecodeExchange(record.value, edge.schema);
+  if (!message.ok()) {
+    return std::move(message).status().WithContext(InstanceName(*record.topic, record.partition) +
+                                                   " offset " + std::to_string(record.offset));
+  }
+  changed_ = true;
+  input.next_offset = record.offset + 1;
+  ShardTask* shard = shard_by_id_.at({input.edge, input.shard});
+  if (message->is_rows) {
+    return shard->TakeRows(std::move(message->rows));
+  }
+  return shard->TakeMarks(message->marks);
+}
+
+void TaskThread::NoteDrained() {
+  if (exchange_ == nullptr) {
+    return;
+  }
+  for (ExchangeInput& input : inputs_) {
+    int64_t position = exchange_->Position(input.partition);
+    if (position > input.next_offset) {
+      input.next_offset = position;  // transaction markers take offsets too
+    }
+    if (!input.drained && input.next_offset >= input.drain_to) {
+      input.drained = true;
+      if (run_->undrained.fetch_sub(1) == 1) {
+        run_->WakeAll();
+      }
+    }
+  }
+}
+
+base::Status TaskThread::BeginEpochEnd() {
+  base::MonoTime now = run_->clock->Mono();
+  for (auto& source : sources_) {
+    SJ_RETURN_IF_ERROR(source->Travel(now, true));
+    SJ_RETURN_IF_ERROR(source->EndEpoch());
+  }
+  NoteDrained();
+  aligning_ = true;
+  depth_ = 0;
+  return SendMarkers(0);
+}
+
+base::Status TaskThread::SendMarkers(int depth) {
+  for (int to = 0; to < run_->own.threads; ++to) {
+    if (to == thread_) {
+      continue;
+    }
+    ThreadMessage message;
+    message.kind = ThreadMessage::Kind::kMarker;
+    message.depth = depth;
+    message.epoch = epoch_;
+    run_->channels[thread_][to]->Push(std::move(message));
+    run_->ports[to]->waker.Wake();
+  }
+  return base::OkStatus();
+}
+
+base::Result<bool> TaskThread::StepAlign() {
+  for (int from = 0; from < run_->own.threads; ++from) {
+    if (from != thread_ && marker_depth_[from] <= depth_) {
+      return false;
+    }
+  }
+  for (auto& shard : shards_) {
+    if (run_->edges[shard->edge()].depth == depth_) {
+      SJ_RETURN_IF_ERROR(shard->EndEpoch());
+    }
+  }
+  depth_ += 1;
+  if (depth_ < run_->depths) {
+    SJ_RETURN_IF_ERROR(SendMarkers(depth_));
+    return true;
+  }
+  SJ_RETURN_IF_ERROR(EndEpoch());
+  return true;
+}
+
+base::Status TaskThread::EndEpoch() {
+  ThreadCapture capture;
+  capture.thread = thread_;
+  capture.epoch = epoch_;
+  std::map<int, checkpoint::ShardState> shards;
+  for (auto& shard : shards_) {
+    shard->Capture(&shards[shard->shard()], &capture.runs);
+  }
+  for (const ExchangeInput& input : inputs_) {
+    shards[input.shard].edge_offsets[input.edge] = input.next_offset;
+  }
+  for (auto& [number, shard] : shards) {
+    capture.shards.push_back(std::move(shard));
+  }
+  for (auto& source : sources_) {
+    source->Capture(&capture.sources);
+  }
+  for (auto& [table, sink] : sinks_) {
+    SJ_RETURN_IF_ERROR(sink->EndEpoch());
+    changed_ = changed_ || sink->TakeWritten();
+  }
+  capture.changed = changed_;
+  changed_ = false;
+  epoch_ += 1;
+  aligning_ = false;
+  depth_ = 0;
+  marker_depth_.assign(run_->own.threads, 0);
+  UpdateStats();
+  std::lock_guard<std::mutex> lock(run_->mu);
+  run_->captures.push_back(std::move(capture));
+  run_->changed.notify_all();
+  return base::OkStatus();
+}
+
+void TaskThread::UpdateStats() {
+  ThreadStats& stats = port_->stats;
+  uint64_t late = 0;
+  uint64_t null_times = 0;
+  uint64_t state = 0;
+  int64_t lag = 0;
+  for (auto& source : sources_) {
+    late += source->late_rows();
+    null_times += source->null_times();
+    int64_t of_source = source->lag_records();
+    lag = (lag < 0 || of_source < 0) ? -1 : lag + of_source;
+  }
+  for (auto& shard : shards_) {
+    late += shard->late_rows();
+    state += shard->state_bytes();
+  }
+  stats.late_rows.store(late, std::memory_order_relaxed);
+  stats.null_times.store(null_times, std::memory_order_relaxed);
+  stats.state_bytes.store(state, std::memory_order_relaxed);
+  stats.lag_records.store(lag, std::memory_order_relaxed);
+}
+
+bool TaskThread::Finished() const {
+  if (!run_->bounded) {
+    return false;
+  }
+  for (const auto& source : sources_) {
+    if (!source->finished()) {
+      return false;
+    }
+  }
+  for (const auto& shard : shards_) {
+    if (!shard->finished()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void TaskThread::Wait() {
+  port_->waker.Wait(fds_, kIdleWaitMax);
+}
+
+}  // namespace sj::worker::runtime
