@@ -86,6 +86,11 @@ bool Split(std::string_view text, Number* out) {
 
 }  // namespace
 
+bool IsDecimalText(std::string_view text) {
+  Number number;
+  return Split(text, &number);
+}
+
 Int128 PowerOfTen(int exponent) {
   SJ_CHECK(exponent >= 0 && exponent <= kDecimalPrecisionMax);
   return kPowers[static_cast<size_t>(exponent)];

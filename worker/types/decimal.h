@@ -25,4 +25,7 @@ void AppendDecimal(Int128 unscaled, int scale, std::string* out);
 // malformed or when it does not fit.
 std::optional<Int128> ParseDecimal(std::string_view text, int precision, int scale);
 
+// Whether ParseDecimal refuses a text only for its size.
+bool IsDecimalText(std::string_view text);
+
 }  // namespace sj::worker::types

@@ -6,6 +6,8 @@
 
 #include <random>
 
+#include "worker/types/decimal_math.h"
+
 namespace sj::worker::types {
 namespace {
 
@@ -74,6 +76,60 @@ TEST(DecimalTest, RandomRoundTripsAndRescales) {
     ASSERT_TRUE(*rescaled == (v < 0 ? -want : want)) << v << " " << scale << " " << to;
     ASSERT_TRUE(ParseDecimal(DecimalToString(v, scale), 38, to) == rescaled);
   }
+}
+
+Int128 Wide(const std::string& text) {
+  std::optional<Int128> v = ParseDecimal(text, 38, 0);
+  EXPECT_TRUE(v.has_value()) << text;
+  return v.value_or(0);
+}
+
+TEST(DecimalMathTest, SmallOperandsAgreeWithPlainArithmetic) {
+  std::mt19937_64 random(5);
+  for (int i = 0; i < 50'000; ++i) {
+    int sa = static_cast<int>(random() % 7);
+    int sb = static_cast<int>(random() % 7);
+    int sr = static_cast<int>(random() % 9);
+    Int128 a = static_cast<int64_t>(random()) >> (20 + random() % 40);
+    Int128 b = static_cast<int64_t>(random()) >> (20 + random() % 40);
+    if (b == 0) {
+      b = 3;
+    }
+    Int128 wa = a * PowerOfTen(10 - sa);
+    Int128 wb = b * PowerOfTen(10 - sb);
+    ASSERT_TRUE(DecimalAdd({a, sa}, {b, sb}, {38, sr}) == Rescale(wa + wb, 10, sr, 38));
+    ASSERT_TRUE(DecimalMultiply({a, sa}, {b, sb}, {38, sr}) == Rescale(a * b, sa + sb, sr, 38));
+    ASSERT_TRUE(DecimalRemainder({a, sa}, {b, sb}, {38, sr}) == Rescale(wa % wb, 10, sr, 38));
+    ASSERT_TRUE(DecimalCompare({a, sa}, {b, sb}) == (wa <=> wb));
+    Int128 n = (wa < 0 ? -wa : wa) * PowerOfTen(sr);
+    Int128 d = wb < 0 ? -wb : wb;
+    Int128 want = (2 * n + d) / (2 * d);
+    ASSERT_TRUE(DecimalDivide({a, sa}, {b, sb}, {38, sr}) == ((wa < 0) != (wb < 0) ? -want : want));
+  }
+}
+
+TEST(DecimalMathTest, WideOperands) {
+  Int128 nines = PowerOfTen(38) - 1;
+  EXPECT_FALSE(DecimalAdd({nines, 0}, {1, 0}, {38, 0}).has_value());
+  EXPECT_TRUE(DecimalAdd({nines, 0}, {-nines, 0}, {38, 0}) == Int128{0});
+  // 10^37 * 10^-20 + 10^17 * 10^0, results cut to scale 6.
+  EXPECT_TRUE(DecimalAdd({PowerOfTen(37), 20}, {PowerOfTen(30), 0}, {38, 6}) ==
+              PowerOfTen(36) + PowerOfTen(23));
+  EXPECT_TRUE(DecimalMultiply({nines, 38}, {nines, 38}, {38, 37}) == PowerOfTen(37));
+  EXPECT_FALSE(DecimalMultiply({nines, 0}, {2, 0}, {38, 0}).has_value());
+  EXPECT_TRUE(DecimalMultiply({Wide("12345678901234567890123456789"), 10},
+                              {Wide("98765432109876543210987654321"), 20},
+                              {38, 8}) == Wide("12193263113702179522618503273386678859"));
+  EXPECT_TRUE(DecimalDivide({1, 0}, {3, 0}, {38, 38}) == Wide(std::string(38, '3')));
+  EXPECT_TRUE(DecimalDivide({1, 0}, {nines, 38}, {38, 30}) == PowerOfTen(30));
+  EXPECT_TRUE(DecimalDivide({1, 38}, {nines, 0}, {38, 0}) == Int128{0});
+  EXPECT_FALSE(DecimalDivide({nines, 0}, {1, 38}, {38, 6}).has_value());
+  EXPECT_TRUE(DecimalRemainder({nines, 0}, {7, 38}, {38, 38}) ==
+              DecimalRemainder({nines, 0}, {7, 38}, {38, 38}));
+  EXPECT_TRUE(DecimalRemainder({5, 38}, {nines, 0}, {38, 38}) == Int128{5});
+  EXPECT_TRUE(DecimalCompare({1, 38}, {nines, 0}) == std::strong_ordering::less);
+  EXPECT_TRUE(DecimalCompare({-nines, 0}, {-1, 38}) == std::strong_ordering::less);
+  EXPECT_TRUE(DecimalCompare({100, 2}, {1, 0}) == std::strong_ordering::equal);
 }
 
 }  // namespace
