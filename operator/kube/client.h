@@ -35,22 +35,25 @@ enum class Read : uint8_t {
 };
 
 struct ListOptions {
-  std::string ns;  // empty: all namespaces
-  std::string label_selector;
-  std::string field_selector;
+  std::string ns{};  // empty: all namespaces
+  std::string label_selector{};
+  std::string field_selector{};
   Read read = Read::kQuorum;
   int page_items_max = 100;  // objects per page; pages are fetched until the list is complete
+  // Set: every item goes here as its page arrives, and ListResult::items stays empty, so that a
+  // long list is never in memory at once. A list that restarts gives its items again.
+  std::function<void(Json)> on_item{};
 };
 
 struct ListResult {
-  std::vector<Json> items;       // each with apiVersion and kind, without metadata.managedFields
-  std::string resource_version;  // of the list: where a watch continues
+  std::vector<Json> items;         // each with apiVersion and kind, without metadata.managedFields
+  std::string resource_version{};  // of the list: where a watch continues
 };
 
 struct WatchOptions {
-  std::string ns;  // empty: all namespaces
-  std::string label_selector;
-  std::string resource_version;
+  std::string ns{};  // empty: all namespaces
+  std::string label_selector{};
+  std::string resource_version{};
   // Streaming list: the server first sends every object, then a bookmark with initial_end.
   bool send_initial_events = false;
   // The server ends the watch after this time.
@@ -74,15 +77,15 @@ enum class WatchEnd : uint8_t {
 
 struct ReplaceStatusOptions {
   // The version the status was computed from; a newer object gives kConflict. Empty: no lock.
-  std::string resource_version;
+  std::string resource_version{};
 };
 
 struct DeleteOptions {
-  std::string uid;               // precondition; empty: none
-  std::string resource_version;  // precondition; empty: none
+  std::string uid{};               // precondition; empty: none
+  std::string resource_version{};  // precondition; empty: none
   enum class Propagation : uint8_t { kBackground, kForeground, kOrphan };
   Propagation propagation = Propagation::kBackground;
-  std::optional<int> grace_seconds;  // empty: the object's own
+  std::optional<int> grace_seconds{};  // empty: the object's own
 };
 
 // Thread-safe.
