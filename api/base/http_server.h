@@ -30,6 +30,7 @@ struct ServerResponse {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
+  HttpHeaders headers;  // further ones, such as Cache-Control
 };
 
 // Answers one request, once; later calls are ignored. Copyable, thread-safe; dropping the last copy
@@ -37,7 +38,8 @@ struct ServerResponse {
 class Responder {
  public:
   struct State;
-  explicit Responder(std::shared_ptr<State> state);  // shared by the copies and the connection
+  explicit Responder(
+      std::shared_ptr<State> state);  // shared by the copies; the connection has a weak one
   void Answer(ServerResponse response) const;
   // True when the peer has gone away or the server stops: a long poll may be forgotten.
   bool gone() const;
@@ -56,8 +58,9 @@ struct HttpServerOptions {
   size_t header_bytes_max = 16u << 10;
   size_t body_bytes_max = 1u << 20;
   int connections_max = 10'000;
-  std::chrono::milliseconds header_timeout{10'000};
+  std::chrono::milliseconds header_timeout{10'000};   // for the header, then again for the body
   std::chrono::milliseconds answer_timeout{120'000};  // 503 when a handler never answers
+  std::chrono::milliseconds idle_timeout{120'000};    // between two requests of a connection
 };
 
 // Thread-safe. Stops and joins in the destructor.
@@ -65,6 +68,8 @@ class HttpServer {
  public:
   virtual ~HttpServer() = default;
   virtual uint16_t port() const = 0;
+  // Takes no new work, answers 503 to what waits, lets running answers out for at most 3 s. Not
+  // from a handler.
   virtual void Stop() = 0;
 };
 
