@@ -86,13 +86,13 @@ std::optional<Int128> DropDigits(Wide256 n, int drop, bool negative, int precisi
     Int128 out = static_cast<Int128>(n.low) * PowerOfTen(-drop);
     return negative ? -out : out;
   }
-  if (drop >
-      kDecimalPrecisionMax) {  // two steps; the first cuts only digits far below the rounding
-    Quotient first = Divide(n, static_cast<Wide>(PowerOfTen(drop - kDecimalPrecisionMax)));
+  if (drop > kDecimalPrecisionMax) {
+    // Two steps. Cutting first and rounding last is exact, for half of a power of ten is whole.
+    Quotient first = Divide(n, static_cast<Wide>(PowerOfTen(kDecimalPrecisionMax)));
     if (!first.fits) {
       return std::nullopt;
     }
-    return DropDigits({0, first.value}, kDecimalPrecisionMax, negative, precision);
+    return DropDigits({0, first.value}, drop - kDecimalPrecisionMax, negative, precision);
   }
   Wide divisor = static_cast<Wide>(PowerOfTen(drop));
   return Finish(Divide(n, divisor), divisor, negative, precision);
