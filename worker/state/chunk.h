@@ -15,10 +15,12 @@ namespace sj::worker::state {
 struct ChunkInfo {
   std::string file;
   uint64_t bytes = 0;
-  uint64_t entries = 0;
+  uint64_t entries = 0;        // tombstones included
+  int64_t ns_max = INT64_MIN;  // largest namespace: below expired_below the whole chunk is dead
 };
 
-// Sorts `entries` and writes them as an SST file. The last of equal keys wins.
+// Sorts `entries` and writes them as an SST file. The last of equal keys wins. Without entries no
+// file is made, and `bytes` is 0. Errors: kCorrupt (unreadable key), kExhausted (disk full).
 base::Result<ChunkInfo> WriteChunk(std::vector<FrozenEntry> entries, const std::string& file);
 
 // Merges chunk files, later ones win, into one; namespaces below expired_below are left out, and so

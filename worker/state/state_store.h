@@ -28,6 +28,9 @@ struct StateKey {
 };
 std::string EncodeStateKey(const StateKey& key);
 bool DecodeStateKey(std::string_view bytes, StateKey* out);  // key is a view into bytes
+// The first key behind the namespace, and behind the key group: ends for range reads.
+std::string NamespaceEnd(uint16_t op, uint16_t key_group, int64_t ns);
+std::string KeyGroupEnd(uint16_t op, uint16_t key_group);
 
 // One entry of an epoch's changes. deleted: a tombstone without value.
 struct FrozenEntry {
@@ -65,7 +68,8 @@ class StateStore {
       std::string_view from, std::string_view to,
       const std::function<bool(std::string_view, std::string_view)>& visit) = 0;
   virtual base::Status DeleteRange(std::string_view from, std::string_view to) = 0;
-  // Takes a chunk file (see chunk.h) in; later ingests win over earlier ones.
+  // Takes a chunk file (see chunk.h) in; later ingests win over earlier ones. The file stays where
+  // it is and may be deleted afterwards.
   virtual base::Status Ingest(const std::string& file) = 0;
   virtual uint64_t ApproximateBytes() = 0;
 };
