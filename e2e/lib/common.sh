@@ -65,7 +65,7 @@ locked() {
   [ -z "${!held:-}" ] || return 0
   mkdir -p "$STREAMJOB_CACHE/lock"
   export "$held=1"
-  exec flock -o "$STREAMJOB_CACHE/lock/$name" "$0" "$@"
+  exec flock -o "$STREAMJOB_CACHE/lock/$name-$STREAMJOB_INSTANCE" "$0" "$@"
 }
 
 # --- processes --------------------------------------------------------------------------------------

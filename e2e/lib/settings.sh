@@ -5,13 +5,23 @@
 # be set from the environment; the scripts beside this file source it through common.sh and name no
 # number of their own. Sourcing it starts nothing and writes nothing.
 
+# --- instance --------------------------------------------------------------------------------------
+# Several environments can be up on one machine: each number (0 to 9) has its own folders, addresses,
+# ports and names. Programs are shared.
+: "${STREAMJOB_INSTANCE:=0}"
+case $STREAMJOB_INSTANCE in
+  0) instance='' ;;
+  [1-9]) instance=$STREAMJOB_INSTANCE ;;
+  *) echo "STREAMJOB_INSTANCE is 0 to 9, not \"$STREAMJOB_INSTANCE\"" >&2 && exit 1 ;;
+esac
+
 # --- folders ---------------------------------------------------------------------------------------
 # Built and downloaded programs, by version: safe to keep between runs and to carry between machines.
 : "${STREAMJOB_CACHE:=$HOME/.cache/streamjob}"
 # State of what runs now: pids, logs, certificates, data. Thrown away by `down`.
-: "${STREAMJOB_RUN:=$STREAMJOB_CACHE/run}"
+: "${STREAMJOB_RUN:=$STREAMJOB_CACHE/run$instance}"
 # etcd writes here. It is memory on purpose: etcd 3.4 cannot be told not to wait for the disk.
-: "${STREAMJOB_ETCD_DATA:=/dev/shm/streamjob-etcd}"
+: "${STREAMJOB_ETCD_DATA:=/dev/shm/streamjob-etcd$instance}"
 
 # --- versions --------------------------------------------------------------------------------------
 # Go tools: the version is also in e2e/lib/go/<tool>/go.mod, and `tools build` compares the two.
@@ -24,25 +34,24 @@
 : "${KAFKA_VERSION:=4.1.0}"
 
 # --- the machine's network -------------------------------------------------------------------------
-# Bridge of our own. The host is .1 on it, node N (from the second on) is .(10+N) in its own namespace.
-: "${STREAMJOB_BRIDGE:=sjbr0}"
-: "${STREAMJOB_NET:=10.240.0}"
+# A bridge of our own. The host is .1 on it, node N is .(10+N) in a network namespace of its own.
+: "${STREAMJOB_BRIDGE:=sjbr$STREAMJOB_INSTANCE}"
+: "${STREAMJOB_NET:=10.240.$STREAMJOB_INSTANCE}"
 # Pods of node N get $STREAMJOB_POD_NET.N.0/24, services $STREAMJOB_SERVICE_NET.0.0/16.
-: "${STREAMJOB_POD_NET:=10.244}"
-: "${STREAMJOB_SERVICE_NET:=10.96}"
-# Prefix of network namespaces, veth ends, pod bridges and cgroup roots: what `down` may remove.
-: "${STREAMJOB_PREFIX:=sj}"
+: "${STREAMJOB_POD_NET:=10.$((244 + STREAMJOB_INSTANCE))}"
+: "${STREAMJOB_SERVICE_NET:=10.$((96 + STREAMJOB_INSTANCE))}"
+# Begins the names of network namespaces, cables and cgroup roots: what `down` may remove.
+: "${STREAMJOB_PREFIX:=sj$instance}"
 HOST_IP=$STREAMJOB_NET.1
 DNS_IP=$STREAMJOB_SERVICE_NET.0.10
 API_SERVICE_IP=$STREAMJOB_SERVICE_NET.0.1
 
 # --- Kubernetes ------------------------------------------------------------------------------------
 : "${KUBE_API_PORT:=6443}"                 # on the bridge address
-: "${KUBE_CONTROLLER_MANAGER_PORT:=10257}" # on loopback, as the next ones
-: "${KUBE_SCHEDULER_PORT:=10259}"
-: "${KUBELET_HEALTH_PORT:=10248}"
-: "${ETCD_CLIENT_PORT:=23790}"
-: "${ETCD_PEER_PORT:=23800}"
+: "${KUBE_CONTROLLER_MANAGER_PORT:=$((10257 + 100 * STREAMJOB_INSTANCE))}" # on loopback, as the next
+: "${KUBE_SCHEDULER_PORT:=$((10259 + 100 * STREAMJOB_INSTANCE))}"
+: "${ETCD_CLIENT_PORT:=$((23790 + 100 * STREAMJOB_INSTANCE))}"
+: "${ETCD_PEER_PORT:=$((23800 + 100 * STREAMJOB_INSTANCE))}"
 : "${COREDNS_PORT:=5353}"                  # on the bridge address, behind the service address above
 : "${COREDNS_READY_PORT:=8181}"
 : "${KUBE_NODES_MAX:=3}"
@@ -53,14 +62,14 @@ API_SERVICE_IP=$STREAMJOB_SERVICE_NET.0.1
 PAUSE_IMAGE=localhost/streamjob-pause:1
 
 # --- Kafka: broker N adds 100*(N-1) to each port ----------------------------------------------------
-: "${KAFKA_PORT:=19092}"                   # on loopback
-: "${KAFKA_CONTROLLER_PORT:=19093}"        # on loopback
-: "${KAFKA_POD_PORT:=19094}"               # on the bridge address: no two listeners share a port
+: "${KAFKA_PORT:=$((19092 + 1000 * STREAMJOB_INSTANCE))}"            # on loopback
+: "${KAFKA_CONTROLLER_PORT:=$((19093 + 1000 * STREAMJOB_INSTANCE))}" # on loopback
+: "${KAFKA_POD_PORT:=$((19094 + 1000 * STREAMJOB_INSTANCE))}"        # on the bridge address
 : "${KAFKA_HEAP:=-Xmx512m -Xms128m}"
 : "${KAFKA_EXTRA:=}"                       # more server.properties lines
 
 # --- S3 --------------------------------------------------------------------------------------------
-: "${S3_PORT:=17070}"                      # on loopback and on the bridge address
+: "${S3_PORT:=$((17070 + 1000 * STREAMJOB_INSTANCE))}" # on loopback and on the bridge address
 : "${S3_REGION:=us-east-1}"
 : "${S3_BUCKETS:=streamjob}"               # made at `up`, split at spaces
 

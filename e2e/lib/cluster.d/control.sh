@@ -37,7 +37,8 @@ start_apiserver() {
     --service-account-key-file="$PKI/sa.pub" --service-account-signing-key-file="$PKI/sa.key" \
     --service-cluster-ip-range="$STREAMJOB_SERVICE_NET.0.0/16" \
     --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
-    --allow-privileged=true --max-requests-inflight=800 --max-mutating-requests-inflight=400 \
+    --enable-aggregator-routing=true --allow-privileged=true \
+    --max-requests-inflight=800 --max-mutating-requests-inflight=400 \
     $KUBE_APISERVER_ARGS
 }
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# One node of the cluster: a containerd, a kubelet and a kube-proxy of its own, in the machine's network
-# namespace for node 1 and in one of their own for the others. Nodes share the machine's kernel; their
-# pods are under one cgroup for each node.
+# One node of the cluster: a containerd, a kubelet and a kube-proxy in a network namespace of their own.
+# Nodes share the machine's kernel; their pods are under one cgroup for each node.
 
 node_folder() { echo "$STREAMJOB_RUN/node$1"; }
 node_containerd() { ctr -a "$(node_folder "$1")/containerd.sock" -n k8s.io "${@:2}"; }
@@ -14,11 +13,10 @@ nodes_there() {
   for n in $(seq 9); do [ ! -d "$(node_folder "$n")" ] || echo "$n"; done
 }
 
-# in_node N: sets the caller's array `inside` to what a command needs in front to run in the node's
-# network. Not "ip netns exec": that mounts a fresh /sys, which hides the cgroup trees.
-in_node() {
-  inside=()
-  [ "$1" = 1 ] || inside=(nsenter "--net=/run/netns/$(node_namespace "$1")")
+# start_in_node N NAME COMMAND...: as `start`, in the node's network. Not "ip netns exec": that mounts a
+# fresh /sys, which hides the cgroup trees.
+start_in_node() {
+  start "$2" nsenter "--net=/run/netns/$(node_namespace "$1")" "${@:3}"
 }
 
 # render FILE [N]: a file of config/ with its @WORDS@ filled in.
@@ -29,7 +27,7 @@ render() {
     -e "s#@PKI@#$PKI#g; s#@KUBECONFIGS@#$KUBECONFIGS#g; s#@PAUSE_IMAGE@#$PAUSE_IMAGE#g" \
     -e "s#@DNS_IP@#$DNS_IP#g; s#@HOST_IP@#$HOST_IP#g; s#@PROXY_MODE@#$KUBE_PROXY_MODE#g" \
     -e "s#@COREDNS_PORT@#$COREDNS_PORT#g; s#@COREDNS_READY_PORT@#$COREDNS_READY_PORT#g" \
-    -e "s#@KUBELET_HEALTH_PORT@#$KUBELET_HEALTH_PORT#g; s#@NOFILE@#$(ulimit -Hn)#g" \
+    -e "s#@NOFILE@#$(ulimit -Hn)#g" \
     "$LIB/cluster.d/config/$1"
 }
 
@@ -54,25 +52,20 @@ node_cgroups() {
 }
 
 start_containerd() {
-  local inside
-  in_node "$1"
-  start "containerd$1" "${inside[@]}" containerd -c "$(node_folder "$1")/containerd.toml"
+  start_in_node "$1" "containerd$1" containerd -c "$(node_folder "$1")/containerd.toml"
 }
 
 start_kubelet() {
-  local inside folder
-  in_node "$1"
+  local folder
   folder=$(node_folder "$1")
   # shellcheck disable=SC2086 # the extra flags are a list
-  start "kubelet$1" "${inside[@]}" kubelet --config="$folder/kubelet.yaml" \
+  start_in_node "$1" "kubelet$1" kubelet --config="$folder/kubelet.yaml" \
     --kubeconfig="$KUBECONFIGS/node$1.conf" --hostname-override="node$1" --node-ip="$(node_ip "$1")" \
     --root-dir="$folder/kubelet" --cert-dir="$folder/kubelet/pki" $KUBE_KUBELET_ARGS
 }
 
 start_kube_proxy() {
-  local inside
-  in_node "$1"
-  start "kube-proxy$1" "${inside[@]}" kube-proxy --config="$(node_folder "$1")/kube-proxy.yaml" \
+  start_in_node "$1" "kube-proxy$1" kube-proxy --config="$(node_folder "$1")/kube-proxy.yaml" \
     --hostname-override="node$1"
 }
 
@@ -113,7 +106,7 @@ node_up() {
 
 # remove_tasks N: kills and forgets every container of the node. Bounded: five rounds.
 remove_tasks() {
-  local task tasks
+  local task tasks containers
   for _ in 1 2 3 4 5; do
     tasks=$(node_containerd "$1" task ls -q 2>/dev/null) || return 0
     [ -n "$tasks" ] || break
@@ -124,9 +117,11 @@ remove_tasks() {
       node_containerd "$1" task rm -f "$task" >/dev/null 2>&1 || true
     done
   done
-  tasks=$(node_containerd "$1" container ls -q)
+  containers=$(node_containerd "$1" container ls -q)
+  # The network plugins note each pod at a fixed place of the machine, by the container's id.
+  for task in $containers; do rm -f "/var/lib/cni/results/"*"-$task-"*; done
   # shellcheck disable=SC2086 # a list of ids
-  [ -z "$tasks" ] || node_containerd "$1" container rm $tasks >/dev/null 2>&1 || true
+  [ -z "$containers" ] || node_containerd "$1" container rm $containers >/dev/null 2>&1 || true
 }
 
 # node_down N: a containerd that is not running is started again, since only it can end its containers.
@@ -147,8 +142,7 @@ node_down() {
   awk -v under="$folder/" 'index($5, under) == 1 {print $5}' /proc/self/mountinfo | sort -r |
     while read -r mount; do umount -l "$mount"; done
   node_network_down "$n"
-  # Two things go to fixed places of the machine: the network plugins' notes and links to pod logs.
-  rm -f "/var/lib/cni/results/${STREAMJOB_PREFIX}pods$n-"*
+  # The kubelet links each pod's log at a fixed place.
   find /var/log/containers -type l -lname "$folder/*" -delete 2>/dev/null || true
   for tree in /sys/fs/cgroup /sys/fs/cgroup/*; do
     [ ! -d "$tree/$(node_namespace "$n")" ] ||
