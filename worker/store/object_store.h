@@ -20,7 +20,11 @@ struct ObjectInfo {
   uint64_t bytes = 0;
 };
 
-// Thread-safe. Every call has a deadline and bounded retries inside.
+inline constexpr size_t kListEntriesMax = 200'000;
+
+// Thread-safe. Every call has a deadline and bounded retries inside. A key has segments between
+// '/', none empty, none starting with a dot, no control characters, at most 900 bytes; others are
+// refused with kInvalidArgument.
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
@@ -28,8 +32,12 @@ class ObjectStore {
   // kConflict when the key exists already.
   virtual base::Status Put(const std::string& key, std::string_view bytes) = 0;
   virtual base::Result<std::string> Get(const std::string& key) = 0;  // kNotFound
+  // kCorrupt when the object ends before offset + length.
   virtual base::Result<std::string> GetRange(const std::string& key, uint64_t offset,
                                              uint64_t length) = 0;
+  // The last `length` bytes, or the whole object when it is shorter.
+  virtual base::Result<std::string> GetTail(const std::string& key, uint64_t length) = 0;
+  // Every object whose key starts with prefix, in key order. kExhausted above kListEntriesMax.
   virtual base::Result<std::vector<ObjectInfo>> List(const std::string& prefix) = 0;
   virtual base::Status Delete(const std::string& key) = 0;  // ok when it is not there
   virtual std::string Describe() const = 0;                 // "s3://bucket/prefix", no secret
@@ -50,7 +58,8 @@ struct ObjectStoreOptions {
 base::Result<std::unique_ptr<ObjectStore>> OpenObjectStore(const ObjectStoreOptions& options);
 
 // Checks that the store can be written, read and that the credentials are right, by an object of
-// its own. The error says in words what is wrong (wrong secret, no such bucket, no route).
+// its own, named `key` and something random, which is deleted again. The error says in words what
+// is wrong (wrong secret, no such bucket, no route).
 base::Status ProbeObjectStore(ObjectStore& store, const std::string& key);
 
 }  // namespace sj::worker::store

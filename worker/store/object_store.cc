@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Choosing a store by its location, and the probe that tells a user what is wrong before a job
+// runs.
+#include "worker/store/object_store.h"
+
+#include <fmt/format.h>
+
+#include "api/base/hash.h"
+#include "worker/store/file_object_store.h"
+#include "worker/store/object_key.h"
+
+namespace sj::worker::store {
+
+base::Result<std::unique_ptr<ObjectStore>> OpenObjectStore(const ObjectStoreOptions& options) {
+  SJ_ASSIGN_OR_RETURN(Location location, ParseLocation(options.location));
+  if (location.s3) {
+    return base::InvalidArgument(
+        fmt::format("open object store \"{}\": this build has no S3 client", options.location));
+  }
+  return OpenFileObjectStore(location.path);
+}
+
+base::Status ProbeObjectStore(ObjectStore& store, const std::string& key) {
+  const std::string own = fmt::format("{}-{}", key, base::RandomHex(8));
+  const std::string bytes = base::RandomHex(256);
+  auto context = [&](const char* what) { return fmt::format("{} {}", what, store.Describe()); };
+  base::Status put = store.Put(own, bytes);
+  if (!put.ok()) {
+    return std::move(put).WithContext(context("write to"));
+  }
+  base::Result<std::string> got = store.GetRange(own, 0, bytes.size());
+  base::Status deleted = store.Delete(own);
+  if (!got.ok()) {
+    return std::move(got).status().WithContext(context("read from"));
+  }
+  if (*got != bytes) {
+    return base::Corrupt(
+        fmt::format("{}: other bytes came back than were written", context("read from")));
+  }
+  return std::move(deleted).WithContext(context("delete from"));
+}
+
+}  // namespace sj::worker::store
