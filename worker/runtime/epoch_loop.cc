@@ -17,12 +17,6 @@ constexpr std::chrono::milliseconds kWaitSlice{20};
 
 }  // namespace
 
-std::string_view ToString(JobPhase phase) {
-  constexpr std::string_view kNames[] = {"Starting", "Restoring", "Running", "Draining",
-                                         "Stopped",  "Completed", "Failed"};
-  return kNames[static_cast<size_t>(phase)];
-}
-
 EpochLoop::EpochLoop(RunContext* run, const JobHooks* hooks, StatusBoard* board,
                      const std::atomic<bool>* stop)
     : run_(run), hooks_(hooks), board_(board), stop_(stop), base_(board->Get()) {

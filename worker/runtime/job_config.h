@@ -13,6 +13,7 @@
 #include "api/base/status.h"
 #include "worker/connect/connector.h"
 #include "worker/plan/physical.h"
+#include "worker/runtime/job_status.h"
 #include "worker/store/object_store.h"
 #include "worker/types/ids.h"
 
@@ -49,6 +50,8 @@ struct JobHooks {
   // After fencing, before any offset is read: is this generation still the current one? An error
   // (kFenced or kUnavailable) ends the attempt. Null: nobody to ask.
   std::function<base::Status()> check_generation;
+  // The attempt reached this stage. Null: nobody listens.
+  std::function<void(RunStage)> on_stage;
   // The oldest generation any worker of the job still refers to; 0: unknown. Null: unknown.
   std::function<types::Generation()> generation_floor;
 };

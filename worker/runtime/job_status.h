@@ -27,6 +27,20 @@ enum class JobPhase : uint8_t {
 };
 std::string_view ToString(JobPhase phase);
 
+// How far an attempt got; with the error's kind it gives the reason a person is told.
+enum class RunStage : uint8_t {
+  kPlan,        // SQL to plan
+  kConnect,     // connectors, topics
+  kFence,       // transactional ids
+  kGeneration,  // waiting for START, asking the operator
+  kOffsets,     // committed positions
+  kStore,       // the checkpoint store answers
+  kRestore,     // checkpoints to state
+  kRun,
+};
+// CamelCase, for conditions and events: "TopicMissing", "CheckpointStoreRefused", ...
+std::string_view ReasonOf(RunStage stage, const base::Status& status);
+
 struct JobStatus {
   JobPhase phase = JobPhase::kStarting;
   types::Generation generation = 0;
@@ -49,7 +63,8 @@ struct JobStatus {
   int64_t watermark_ms = types::kWatermarkMin;
   uint64_t state_bytes = 0;
   double busy_ratio = 0;  // of all task threads, over the last sample
-  base::Status error;     // why the last attempt ended; ok while running
+  RunStage stage = RunStage::kConnect;
+  base::Status error;  // why the last attempt ended; ok while running
   std::optional<base::WallTime> failed_at;
 };
 

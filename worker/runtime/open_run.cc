@@ -254,12 +254,22 @@ base::Status StartFresh(RunContext* run) {
   return base::OkStatus();
 }
 
+void Reach(RunStage stage, const JobHooks& hooks) {
+  if (hooks.on_stage) {
+    hooks.on_stage(stage);
+  }
+}
+
 base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
+  Reach(RunStage::kFence, hooks);
   SJ_RETURN_IF_ERROR(run->log->Fence(run->config->fence_ordinals));
+  Reach(RunStage::kGeneration, hooks);
   if (hooks.check_generation) {
     SJ_RETURN_IF_ERROR(hooks.check_generation());
   }
+  Reach(RunStage::kOffsets, hooks);
   SJ_ASSIGN_OR_RETURN(auto committed, ReadPositions(run));
+  Reach(RunStage::kStore, hooks);
   SJ_RETURN_IF_ERROR(OpenState(run));
   SJ_RETURN_IF_ERROR(base::Failpoint("run.before_restore"));
   if (committed.empty() || run->checkpointer == nullptr) {
@@ -269,6 +279,7 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
     }
     return StartFresh(run);
   }
+  Reach(RunStage::kRestore, hooks);
   SJ_ASSIGN_OR_RETURN(run->restored, run->checkpointer->Restore(committed, run->state.get()));
   base::LogInfo("restored", {{"epoch", run->restored.epoch},
                              {"objects", run->restored.objects},
@@ -277,6 +288,19 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
 }
 
 }  // namespace
+
+base::Result<std::map<std::string, int>> AskPartitions(const JobConfig& config) {
+  RunContext run;
+  run.config = &config;
+  SJ_RETURN_IF_ERROR(OpenConnectors(&run));
+  std::map<std::string, int> counts;
+  for (auto& source : run.sources) {
+    if (source != nullptr) {
+      SJ_ASSIGN_OR_RETURN(counts[source->topic()], source->PartitionCount());
+    }
+  }
+  return counts;
+}
 
 void RunContext::Fail(base::Status status) {
   {
@@ -310,6 +334,7 @@ base::Result<std::unique_ptr<RunContext>> OpenRun(const JobConfig& config, const
       run->channels[t].push_back(t == to ? nullptr : std::make_unique<Channel>());
     }
   }
+  Reach(RunStage::kConnect, hooks);
   SJ_RETURN_IF_ERROR(OpenConnectors(run.get()));
   SJ_RETURN_IF_ERROR(CountPartitions(run.get()));
   DescribeEdges(run.get());

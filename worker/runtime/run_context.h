@@ -102,6 +102,9 @@ struct RunContext {
   void WakeAll();
 };
 
+// The partition counts of the job's source topics as the brokers have them now.
+base::Result<std::map<std::string, int>> AskPartitions(const JobConfig& config);
+
 // Opens connectors, fences, checks the generation, reads committed positions, restores: in that
 // order. REQUIRES: ids in the plan are dense. The result has no threads yet.
 base::Result<std::unique_ptr<RunContext>> OpenRun(const JobConfig& config, const JobHooks& hooks,

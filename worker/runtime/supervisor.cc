@@ -56,7 +56,17 @@ base::Result<Outcome> RunAttempt(const JobConfig& config, const JobHooks& hooks,
     s.phase = JobPhase::kStarting;
     s.generation = config.generation;
   });
-  SJ_ASSIGN_OR_RETURN(auto run, OpenRun(config, hooks, clock));
+  JobHooks staged = hooks;
+  staged.on_stage = [&](RunStage stage) {
+    board->Update([&](JobStatus& s) {
+      s.stage = stage;
+      s.phase = stage == RunStage::kRestore ? JobPhase::kRestoring : s.phase;
+    });
+    if (hooks.on_stage) {
+      hooks.on_stage(stage);
+    }
+  };
+  SJ_ASSIGN_OR_RETURN(auto run, OpenRun(config, staged, clock));
   std::vector<std::unique_ptr<TaskThread>> threads;
   for (int t = 0; t < config.threads; ++t) {
     auto thread = TaskThread::Make(run.get(), t);
@@ -71,6 +81,7 @@ base::Result<Outcome> RunAttempt(const JobConfig& config, const JobHooks& hooks,
   }
   board->Update([&](JobStatus& s) {
     s.phase = JobPhase::kRunning;
+    s.stage = RunStage::kRun;
     s.error = base::OkStatus();
   });
   base::LogInfo("running", {{"generation", config.generation},
@@ -98,6 +109,10 @@ base::Result<Outcome> RunJob(const JobConfig& config, const JobHooks& hooks,
       return outcome;
     }
     const base::Status& status = outcome.status();
+    if (status.kind() == base::ErrorKind::kCancelled) {
+      board->Update([](JobStatus& s) { s.phase = JobPhase::kStopped; });
+      return Outcome::kStopped;  // nothing was running yet
+    }
     NoteFailure(status, clock, board);
     bool final = status.kind() == base::ErrorKind::kFenced ||
                  (policy.attempts_max > 0 && attempt >= policy.attempts_max);
@@ -109,6 +124,7 @@ base::Result<Outcome> RunJob(const JobConfig& config, const JobHooks& hooks,
       backoff = policy.backoff_min;
     }
     if (!WaitFor(hopeless ? policy.retry_user_errors : backoff, clock, stop)) {
+      board->Update([](JobStatus& s) { s.phase = JobPhase::kStopped; });
       return Outcome::kStopped;  // nothing runs: what is committed is all there is
     }
     backoff = std::min(backoff * 2, policy.backoff_max);

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+// Register, heartbeat by long poll, wait for START, ask for the generation.
+#include "worker/control/control_client.h"
+
+#include <algorithm>
+
+#include "api/base/hash.h"
+#include "api/base/log.h"
+
+namespace sj::worker::control {
+namespace {
+
+namespace wire = sj::control;
+using runtime::JobPhase;
+using runtime::JobStatus;
+
+constexpr base::Millis kCallDeadline{10'000};
+constexpr base::Millis kHold{5'000};  // also how old lag and epoch may get in the operator
+constexpr base::Millis kRetryMin{200};
+constexpr base::Millis kRetryMax{3'000};
+
+wire::WorkerPhase PhaseOf(JobPhase phase) {
+  switch (phase) {
+    case JobPhase::kStarting:
+      return wire::WorkerPhase::kStarting;
+    case JobPhase::kRestoring:
+      return wire::WorkerPhase::kRestoring;
+    case JobPhase::kRunning:
+      return wire::WorkerPhase::kRunning;
+    case JobPhase::kDraining:
+      return wire::WorkerPhase::kDraining;
+    case JobPhase::kStopped:
+      return wire::WorkerPhase::kStopped;
+    case JobPhase::kCompleted:
+      return wire::WorkerPhase::kCompleted;
+    case JobPhase::kFailed:
+      return wire::WorkerPhase::kFailed;
+  }
+  return wire::WorkerPhase::kFailed;
+}
+
+}  // namespace
+
+ControlClient::ControlClient(const ControlOptions& options, runtime::StatusBoard* board,
+                             const base::Clock* clock)
+    : options_(options), board_(board), clock_(clock), incarnation_(base::RandomHex(8)) {
+}
+
+base::Result<std::unique_ptr<ControlClient>> ControlClient::Make(const ControlOptions& options,
+                                                                 runtime::StatusBoard* board,
+                                                                 const base::Clock* clock) {
+  std::unique_ptr<ControlClient> client(new ControlClient(options, board, clock));
+  base::HttpClientOptions http;
+  http.base_url = options.url;
+  http.ca_file = options.ca_file;
+  http.token_file = options.token_file;
+  SJ_ASSIGN_OR_RETURN(client->http_, base::MakeHttpClient(http));
+  return client;
+}
+
+ControlClient::~ControlClient() {
+  Stop();
+}
+
+base::Result<std::string> ControlClient::Post(std::string_view path, std::string body,
+                                              base::Millis deadline, base::HttpCancel* cancel) {
+  base::HttpRequest request;
+  request.method = "POST";
+  request.target = std::string(path);
+  request.headers = {{"Content-Type", "application/json"}};
+  request.body = std::move(body);
+  request.deadline = deadline;
+  request.response_bytes_max = wire::kMessageBytesMax;
+  SJ_ASSIGN_OR_RETURN(base::HttpResponse response, http_->Send(request, cancel));
+  if (response.status != 200) {
+    return base::Unavailable("call the operator at " + std::string(path) + ": it answered " +
+                             std::to_string(response.status) + ": " + response.body.substr(0, 200));
+  }
+  return std::move(response.body);
+}
+
+base::Result<wire::Assignment> ControlClient::Register(const std::string& plan_hash,
+                                                       const std::map<std::string, int>& partitions,
+                                                       const std::atomic<bool>& stop) {
+  wire::RegisterRequest request;
+  request.worker = {options_.job, options_.ordinal, incarnation_};
+  request.worker_version = options_.worker_version;
+  request.spec_hash = options_.spec_hash;
+  request.plan_hash = plan_hash;
+  request.partitions = partitions;
+  base::Millis backoff = kRetryMin;
+  std::string last_reason;
+  while (!stop.load()) {
+    auto body = Post(wire::kRegisterPath, wire::Encode(request), kCallDeadline, nullptr);
+    base::Millis wait = backoff;
+    std::string reason;
+    if (body.ok()) {
+      SJ_ASSIGN_OR_RETURN(auto response, wire::DecodeRegisterResponse(*body));
+      if (response.assignment) {
+        std::lock_guard<std::mutex> lock(mu_);
+        known_generation_ = std::max(known_generation_, response.assignment->generation);
+        started_generation_ = std::max(started_generation_, response.started_generation);
+        return *response.assignment;
+      }
+      reason = response.wait_reason;
+      wait = std::clamp(response.retry_after, kRetryMin, kRetryMax);
+      backoff = kRetryMin;
+    } else {
+      reason = body.status().ToString();
+      backoff = std::min(backoff * 2, kRetryMax);
+    }
+    if (reason != last_reason) {
+      base::LogInfo("waiting for an assignment", {{"reason", reason}});
+      last_reason = reason;
+    }
+    Pause(wait);
+  }
+  return base::Cancelled("register with the operator: stopped");
+}
+
+void ControlClient::Pause(base::Millis time) {
+  std::unique_lock<std::mutex> lock(mu_);
+  changed_.wait_for(lock, time, [this] { return stopping_; });
+}
+
+void ControlClient::Start(std::function<void(wire::Command)> on_command) {
+  on_command_ = std::move(on_command);
+  beat_ = std::thread([this] { Beat(); });
+}
+
+void ControlClient::Stop() {
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    stopping_ = true;
+    if (in_flight_ != nullptr) {
+      in_flight_->Cancel();
+    }
+    changed_.notify_all();
+  }
+  if (beat_.joinable()) {
+    beat_.join();
+  }
+}
+
+void ControlClient::Nudge() {
+  std::lock_guard<std::mutex> lock(mu_);
+  nudged_ = true;
+  if (in_flight_ != nullptr) {
+    in_flight_->Cancel();
+  }
+  changed_.notify_all();
+}
+
+void ControlClient::SetGeneration(int64_t generation) {
+  std::lock_guard<std::mutex> lock(mu_);
+  generation_ = generation;
+  fenced_ = false;
+  command_ = wire::Command::kNone;
+}
+
+wire::HeartbeatRequest ControlClient::Report() {
+  JobStatus status = board_->Get();
+  std::lock_guard<std::mutex> lock(mu_);
+  wire::HeartbeatRequest report;
+  report.worker = {options_.job, options_.ordinal, incarnation_};
+  report.sequence = ++sequence_;
+  report.phase = fenced_ ? wire::WorkerPhase::kFenced : PhaseOf(status.phase);
+  report.generation = generation_;
+  report.epoch = status.epoch;
+  report.last_epoch_time = status.committed_at;
+  report.last_epoch_duration = base::Millis(status.epoch_duration_ms);
+  report.last_epoch_bytes = static_cast<int64_t>(status.checkpoint_bytes);
+  if (status.lag_records >= 0) {
+    report.lag_records = status.lag_records;
+  }
+  report.state_bytes = static_cast<int64_t>(status.state_bytes);
+  report.restarts = static_cast<int64_t>(status.restarts);
+  report.records_in = static_cast<int64_t>(status.records_in);
+  report.records_out = static_cast<int64_t>(status.rows_out);
+  report.busy_ratio = std::clamp(status.busy_ratio, 0.0, 1.0);
+  if (!status.error.ok()) {
+    report.error = wire::ToWorkerError(status.error, runtime::ReasonOf(status.stage, status.error));
+  }
+  report.hold = nudged_ ? base::Millis(0) : kHold;
+  report.known_generation = known_generation_;
+  report.known_started_generation = started_generation_;
+  report.known_command = command_;
+  nudged_ = false;
+  in_flight_ = std::make_unique<base::HttpCancel>();
+  return report;
+}
+
+void ControlClient::Beat() {
+  base::Millis backoff = kRetryMin;
+  while (true) {
+    {
+      std::lock_guard<std::mutex> lock(mu_);
+      if (stopping_) {
+        return;
+      }
+    }
+    JobPhase phase = board_->Get().phase;
+    wire::HeartbeatRequest report = Report();
+    auto body =
+        Post(wire::kHeartbeatPath, wire::Encode(report), kHold + kCallDeadline, in_flight_.get());
+    if (!body.ok()) {
+      bool nudged = false;
+      {
+        std::lock_guard<std::mutex> lock(mu_);
+        nudged = nudged_;
+      }
+      if (!nudged) {
+        Pause(backoff);
+        backoff = std::min(backoff * 2, kRetryMax);
+      }
+      continue;
+    }
+    backoff = kRetryMin;
+    auto response = wire::DecodeHeartbeatResponse(*body);
+    if (!response.ok()) {
+      base::LogWarn("heartbeat answer not understood", {{"error", response.status().ToString()}});
+      Pause(kRetryMax);
+      continue;
+    }
+    {
+      std::lock_guard<std::mutex> lock(mu_);
+      reported_ = phase;
+    }
+    Take(*response);
+  }
+}
+
+void ControlClient::Take(const wire::HeartbeatResponse& response) {
+  wire::Command command = response.command;
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    known_generation_ = std::max(known_generation_, response.generation);
+    started_generation_ = std::max(started_generation_, response.started_generation);
+    command_ = response.command;
+    // Replaced without a word: the same as a drain. A zombie's commit is fenced anyway.
+    if (command == wire::Command::kNone && generation_ != 0 && known_generation_ > generation_) {
+      command = wire::Command::kDrain;
+    }
+    changed_.notify_all();
+  }
+  if (command != wire::Command::kNone && on_command_) {
+    on_command_(command);
+  }
+}
+
+base::Status ControlClient::CheckCurrent(int64_t generation) {
+  base::HttpRequest request;
+  request.target = wire::GenerationTarget(options_.job);
+  SJ_ASSIGN_OR_RETURN(base::HttpResponse answer, http_->Send(request));
+  if (answer.status != 200) {
+    return base::Unavailable("ask the operator for the generation: it answered " +
+                             std::to_string(answer.status));
+  }
+  SJ_ASSIGN_OR_RETURN(auto current, wire::DecodeGenerationResponse(answer.body));
+  if (current.generation != generation || current.started_generation < generation) {
+    return base::Cancelled("generation " + std::to_string(generation) + " was replaced by " +
+                           std::to_string(current.generation));
+  }
+  return base::OkStatus();
+}
+
+base::Status ControlClient::AwaitStart(int64_t generation, const std::atomic<bool>& stop) {
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    generation_ = generation;
+    fenced_ = true;
+  }
+  Nudge();
+  while (true) {
+    {
+      std::unique_lock<std::mutex> lock(mu_);
+      changed_.wait_for(lock, base::Millis(50), [&] {
+        return stopping_ || started_generation_ >= generation || known_generation_ > generation;
+      });
+      if (stopping_ || stop.load()) {
+        return base::Cancelled("wait for the start of a generation: stopped");
+      }
+      if (known_generation_ > generation) {
+        return base::Cancelled("wait for the start of a generation: it was replaced");
+      }
+      if (started_generation_ < generation) {
+        continue;
+      }
+      fenced_ = false;
+    }
+    return CheckCurrent(generation);
+  }
+}
+
+bool ControlClient::WaitReported(runtime::JobPhase phase, base::Millis at_most) {
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    reported_.reset();
+  }
+  Nudge();
+  std::unique_lock<std::mutex> lock(mu_);
+  return changed_.wait_for(lock, at_most, [&] { return reported_ == phase; });
+}
+
+}  // namespace sj::worker::control

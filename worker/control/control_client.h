@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// ControlClient: this worker's line to the operator (protocol: api/control/README.md). The worker
+// always calls. While the operator is away the worker goes on in its generation; a heartbeat that
+// fails changes nothing here. Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "api/base/clock.h"
+#include "api/base/http_client.h"
+#include "api/base/status.h"
+#include "api/control/messages.h"
+#include "worker/runtime/job_status.h"
+
+namespace sj::worker::control {
+
+struct ControlOptions {
+  std::string url;  // "https://streamjob-operator-control.streamjob:8443"
+  std::string ca_file;
+  std::string token_file;
+  sj::control::JobRef job;
+  int ordinal = 0;
+  std::string spec_hash;
+  std::string worker_version;
+};
+
+class ControlClient {
+ public:
+  // `board` and `clock` are not owned and outlive the client.
+  static base::Result<std::unique_ptr<ControlClient>> Make(const ControlOptions& options,
+                                                           runtime::StatusBoard* board,
+                                                           const base::Clock* clock);
+  ~ControlClient();
+
+  // Asks until the operator gives this worker an assignment, or `stop` is set (kCancelled).
+  base::Result<sj::control::Assignment> Register(const std::string& plan_hash,
+                                                 const std::map<std::string, int>& partitions,
+                                                 const std::atomic<bool>& stop);
+
+  // Starts the heartbeat thread. `on_command` is called on it when the operator asks for a drain or
+  // a stop, or when this worker's generation was replaced (kDrain); repeatedly while it asks.
+  void Start(std::function<void(sj::control::Command)> on_command);
+  void Stop();
+
+  // For JobHooks: reports FENCED, waits for START of `generation`, then asks for a quorum read
+  // whether it is still current. kCancelled: stopped, or the generation was replaced.
+  base::Status AwaitStart(int64_t generation, const std::atomic<bool>& stop);
+  // What the next heartbeats say of this worker's generation.
+  void SetGeneration(int64_t generation);
+  // Sends a heartbeat now: something changed that the operator waits for.
+  void Nudge();
+  // Waits until a heartbeat that said `phase` was answered, at most `at_most`. True: it was.
+  bool WaitReported(runtime::JobPhase phase, base::Millis at_most);
+
+ private:
+  ControlClient(const ControlOptions& options, runtime::StatusBoard* board,
+                const base::Clock* clock);
+  void Beat();
+  sj::control::HeartbeatRequest Report();
+  void Take(const sj::control::HeartbeatResponse& response);
+  base::Result<std::string> Post(std::string_view path, std::string body, base::Millis deadline,
+                                 base::HttpCancel* cancel);
+  base::Status CheckCurrent(int64_t generation);
+  void Pause(base::Millis time);
+
+  const ControlOptions options_;
+  runtime::StatusBoard* const board_;
+  const base::Clock* const clock_;
+  const std::string incarnation_;
+  std::unique_ptr<base::HttpClient> http_;
+  std::thread beat_;
+  std::function<void(sj::control::Command)> on_command_;
+
+  std::mutex mu_;
+  std::condition_variable changed_;
+  bool stopping_ = false;           // guarded by mu_
+  bool fenced_ = false;             // guarded by mu_
+  bool nudged_ = false;             // guarded by mu_
+  int64_t generation_ = 0;          // guarded by mu_: what this worker has
+  int64_t known_generation_ = 0;    // guarded by mu_: what the operator said
+  int64_t started_generation_ = 0;  // guarded by mu_
+  sj::control::Command command_ = sj::control::Command::kNone;  // guarded by mu_
+  int64_t sequence_ = 0;                                        // guarded by mu_
+  std::unique_ptr<base::HttpCancel> in_flight_;                 // guarded by mu_
+  std::optional<runtime::JobPhase> reported_;  // guarded by mu_: last phase that was answered
+};
+
+}  // namespace sj::worker::control
