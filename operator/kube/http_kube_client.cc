@@ -331,11 +331,17 @@ Result<Json> HttpKubeClient::Create(const Resource& resource, const Json& object
 }
 
 Result<Json> HttpKubeClient::Apply(const Resource& resource, const Json& object) {
-  return state_->Write("PATCH", "application/apply-patch+yaml",
-                       What("apply", resource, KeyOf(object)),
-                       ResourcePath(resource, NamespaceOf(object), NameOf(object)) +
-                           "?force=true&fieldManager=" + std::string(kFieldManager),
-                       object);
+  auto applied =
+      state_->Write("PATCH", "application/apply-patch+yaml", What("apply", resource, KeyOf(object)),
+                    ResourcePath(resource, NamespaceOf(object), NameOf(object)) +
+                        "?force=true&fieldManager=" + std::string(kFieldManager),
+                    object);
+  // A UID that is not the stored object's is told as an invalid change of an immutable field.
+  if (!applied.ok() && applied.status().kind() == base::ErrorKind::kInvalidArgument &&
+      applied.status().message().find("metadata.uid: Invalid value") != std::string::npos) {
+    return base::Conflict(applied.status().message());
+  }
+  return applied;
 }
 
 Result<Json> HttpKubeClient::Replace(const Resource& resource, const Json& object) {
