@@ -40,7 +40,8 @@ class WorkQueue {
 
   // False when the queue is shut down or full; the periodic resync brings the key back.
   bool Add(const ObjectKey& key, Priority priority = Priority::kChange);
-  // The earlier of two delays for the same key wins; an Add makes it ready at once.
+  // The earlier of two delays for the same key wins; an Add makes it ready at once. A key that is
+  // taken loses its delay: whoever takes it decides anew.
   bool AddAfter(const ObjectKey& key, Millis delay, Priority priority = Priority::kChange);
   // Adds after this key's back-off, which doubles with every call since the last Forget.
   bool AddRateLimited(const ObjectKey& key);
@@ -61,6 +62,8 @@ class WorkQueue {
   size_t running() const;
   // When the next delayed key becomes ready; nothing without one.
   std::optional<base::MonoTime> NextDue() const;
+  // Brings the gauges of running keys up to date; call before metrics are printed.
+  void UpdateMetrics();
 
  private:
   struct State;

@@ -9,11 +9,13 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "operator/kube/client.h"
+#include "operator/kube/reflector.h"
 
 namespace sj::op::runtime {
 
@@ -31,7 +33,7 @@ struct Change {
     kResync,  // found by a list again, same version
   };
   Type type = Type::kAdded;
-  const Resource* resource = nullptr;
+  Resource resource;
   ObjectKey key;
   std::string uid;
   std::optional<OwnerRef> controller;
@@ -61,6 +63,10 @@ class Store {
   // A complete list of one namespace (empty: of all): what is not in it is gone, unless it is newer
   // than the list.
   void ReplaceAll(const Resource& resource, std::string_view ns, const kube::ListResult& list);
+  // The same item by item: PutListed each (told as kResync when its version is known), then Retain.
+  void PutListed(const Resource& resource, const Json& object);
+  void Retain(const Resource& resource, std::string_view ns, const std::set<ObjectKey>& listed,
+              std::string_view list_version);
 
   // Called for every accepted change, on the thread that made it, without a lock held. Register
   // before anything is put.
@@ -69,6 +75,25 @@ class Store {
  private:
   struct State;
   std::unique_ptr<State> state_;
+};
+
+// Puts what one reflector sees into a store. Owned by the reflector's thread.
+class StoreSink final : public kube::ObjectSink {
+ public:
+  // `store` outlives the sink.
+  StoreSink(Store& store, const Resource& resource, std::string ns);
+
+  void BeginList() override;
+  void EndList(const std::string& resource_version) override;
+  void Put(Json object) override;
+  void Remove(Json object) override;
+
+ private:
+  Store& store_;
+  const Resource resource_;
+  const std::string ns_;
+  std::set<ObjectKey> listed_;
+  bool listing_ = false;
 };
 
 }  // namespace sj::op::runtime
