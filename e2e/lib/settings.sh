@@ -23,6 +23,9 @@ esac
 # etcd writes here. It is memory on purpose: etcd 3.4 cannot be told not to wait for the disk.
 : "${STREAMJOB_ETCD_DATA:=/dev/shm/streamjob-etcd$instance}"
 
+# The etcd to run. Empty: the built one of ETCD_VERSION when there is one, else the distribution's.
+: "${ETCD_PROGRAM:=}"
+
 # --- versions --------------------------------------------------------------------------------------
 # Go tools: the version is also in e2e/lib/go/<tool>/go.mod, and `tools build` compares the two.
 : "${KUBE_VERSION:=v1.34.4}"

@@ -8,7 +8,9 @@
 # lists; else the distribution's 3.4.
 etcd_program() {
   local built
-  if built=$("$LIB/tools" path etcd 2>/dev/null); then
+  if [ -n "$ETCD_PROGRAM" ]; then
+    echo "$ETCD_PROGRAM"
+  elif built=$("$LIB/tools" path etcd 2>/dev/null); then
     echo "$built/etcd"
   else
     command -v etcd || die "etcd is missing. Run scripts/deps/install e2e, or e2e/lib/tools build etcd."

@@ -148,5 +148,6 @@ node_down() {
     [ ! -d "$tree/$(node_namespace "$n")" ] ||
       find "$tree/$(node_namespace "$n")" -depth -type d -exec rmdir {} + 2>/dev/null || true
   done
-  rm -rf "$folder"
+  # One file system: should a mount have stayed, what it shows belongs to somebody else.
+  rm -rf --one-file-system "$folder"
 }
