@@ -40,6 +40,7 @@ struct ObjectMeta {
 
 // A JSON object handed on as the user wrote it (compact text); empty: absent.
 struct RawObject {
+  static constexpr bool kRawJson = true;
   std::string text;
 };
 

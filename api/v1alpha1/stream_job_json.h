@@ -37,11 +37,13 @@ base::Result<StreamJob> ParseStreamJob(const base::Json& object);
 // Only what the user wrote: absent fields stay absent.
 base::Json SpecToJson(const StreamJobSpec& spec);
 // What the operator writes to the status subresource. Deterministic: equal values, equal text.
+// Texts are cut to the bounds of the schema.
 base::Json StatusToJson(const StreamJobStatus& status);
 // Whole object with apiVersion, kind, metadata bits, spec and status (status left out when nothing
 // was observed). For tests and the worker's `run`; never sent to the API server.
 base::Json StreamJobToJson(const StreamJob& job);
 
+// For an inline sql and for one resolved from a ConfigMap (put it into `sql`, clear `sql_from`):
 // SHA-256 (hex, first 16 characters) of the spec as JSON without the fields that never change what
 // workers do: replicas, state, autoscaling, rollout, deletionPolicy. Stable across processes.
 std::string SpecHash(const StreamJobSpec& spec);

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+// The messages: round trips, what older and newer neighbours send, and what is refused.
+#include "api/control/messages.h"
+
+#include <gtest/gtest.h>
+
+namespace sj::control {
+namespace {
+
+const WorkerRef kWorker{{"shop", "j", "uid-1"}, 2, "abc123"};
+const Assignment kAssignment{7, 3, 16, 128, {{"a", 4}, {"b", 1}}, {3, 4}, "hash"};
+
+TEST(Messages, RoundTrip) {
+  RegisterRequest register_request{1, kWorker, "0.1.0", "spec", "plan", {{"a", 4}}};
+  EXPECT_EQ(*DecodeRegisterRequest(Encode(register_request)), register_request);
+  RegisterResponse wait{1, std::nullopt, 6, "NoLeader", base::Millis(500)};
+  EXPECT_EQ(*DecodeRegisterResponse(Encode(wait)), wait);
+  RegisterResponse assigned{1, kAssignment, 6, "", {}};
+  EXPECT_EQ(*DecodeRegisterResponse(Encode(assigned)), assigned);
+  HeartbeatRequest beat;
+  beat.worker = kWorker;
+  beat.sequence = 9;
+  beat.phase = WorkerPhase::kDraining;
+  beat.generation = 7;
+  beat.epoch = 1234;
+  beat.last_epoch_time = base::WallTime(base::Millis(1'767'323'045'678));
+  beat.last_epoch_duration = base::Millis(42);
+  beat.last_epoch_bytes = 99;
+  beat.consecutive_epoch_failures = 1;
+  beat.lag_records = 0;
+  beat.watermark = base::WallTime(base::Millis(-1));
+  beat.state_bytes = 1;
+  beat.restarts = 2;
+  beat.records_in = 3;
+  beat.records_out = 4;
+  beat.busy_ratio = 0.25;
+  beat.partitions = {{"a", 4}};
+  beat.error = WorkerError{ErrorClass::kExternal, "KafkaDown", "no broker"};
+  beat.hold = kHoldMax;
+  beat.known_generation = 7;
+  beat.known_started_generation = 6;
+  beat.known_command = Command::kDrain;
+  EXPECT_EQ(*DecodeHeartbeatRequest(Encode(beat)), beat);
+  HeartbeatResponse answer{1, 8, 7, kAssignment, Command::kStop};
+  EXPECT_EQ(*DecodeHeartbeatResponse(Encode(answer)), answer);
+  GenerationResponse generation{1, 8, 7, "spec"};
+  EXPECT_EQ(*DecodeGenerationResponse(Encode(generation)), generation);
+}
+
+TEST(Messages, UnknownLagIsNotZero) {
+  HeartbeatRequest beat;
+  beat.worker = kWorker;
+  EXPECT_EQ(Encode(beat).find("lagRecords"), std::string::npos);
+  EXPECT_FALSE(DecodeHeartbeatRequest(Encode(beat))->lag_records.has_value());
+  beat.lag_records = 0;
+  EXPECT_EQ(DecodeHeartbeatRequest(Encode(beat))->lag_records, 0);
+}
+
+TEST(Messages, NeighboursOneVersionApartAreUnderstood) {
+  const auto newer = DecodeHeartbeatResponse(
+      R"({"protocol":2,"generation":3,"startedGeneration":3,"command":"hibernate","extra":{"a":[1]}})");
+  ASSERT_TRUE(newer.ok()) << newer.status().ToString();
+  EXPECT_EQ(newer->command, Command::kNone);
+  EXPECT_EQ(newer->generation, 3);
+  const auto minimal = DecodeHeartbeatRequest(
+      R"({"protocol":1,"worker":{"job":{"uid":"u"},"ordinal":0,"incarnation":"i"},)"
+      R"("phase":"Running","generation":1})");
+  ASSERT_TRUE(minimal.ok()) << minimal.status().ToString();
+  EXPECT_EQ(minimal->hold, base::Millis(0));
+}
+
+TEST(Messages, RefusesWhatItCannotUse) {
+  for (const char* text :
+       {"", "[]", "{}", R"({"protocol":3,"generation":1,"startedGeneration":1})",
+        R"({"protocol":0,"generation":1,"startedGeneration":1})",
+        R"({"protocol":1,"generation":"1","startedGeneration":1})",
+        R"({"protocol":1,"generation":1,"startedGeneration":1,"assignment":{"generation":1}})",
+        R"({"protocol":1,"generation":1,"startedGeneration":1,"assignment":)"
+        R"({"generation":1,"replicas":0,"shards":1,"maxParallelism":1}})",
+        R"({"protocol":1,"generation":1,"startedGeneration":1,"assignment":)"
+        R"({"generation":1,"replicas":1,"shards":1,"maxParallelism":1,"partitions":{"a":-1}}})"}) {
+    EXPECT_EQ(DecodeHeartbeatResponse(text).status().kind(), base::ErrorKind::kInvalidArgument)
+        << text;
+  }
+  EXPECT_EQ(
+      DecodeHeartbeatRequest(R"({"protocol":1,"worker":{"job":{},"ordinal":0,"incarnation":"i"},)"
+                             R"("phase":"Running","generation":1})")
+          .status()
+          .message(),
+      "control message: worker.job.uid: is required");
+  EXPECT_FALSE(DecodeRegisterRequest(std::string(kMessageBytesMax + 1, ' ')).ok());
+}
+
+TEST(Messages, GenerationTargetRoundTrips) {
+  const JobRef job{"shop", "a&b=c d", "u%1"};
+  const std::string target = GenerationTarget(job);
+  const size_t mark = target.find('?');
+  EXPECT_EQ(target.substr(0, mark), kGenerationPath);
+  EXPECT_EQ(*ParseGenerationQuery(target.substr(mark + 1)), job);
+  EXPECT_FALSE(ParseGenerationQuery("namespace=a&job=b").ok());
+  EXPECT_FALSE(ParseGenerationQuery("namespace=a&job=b&uid=%4").ok());
+  EXPECT_FALSE(ParseGenerationQuery("namespace=a&job=b&uid=%zz").ok());
+}
+
+TEST(Messages, ErrorsKeepTheirClass) {
+  EXPECT_EQ(ToWorkerError(base::InvalidArgument("x"), "R").error_class, ErrorClass::kUser);
+  EXPECT_EQ(ToWorkerError(base::Unavailable("x"), "R").error_class, ErrorClass::kExternal);
+  EXPECT_EQ(ToWorkerError(base::Fenced("x"), "R").error_class, ErrorClass::kFenced);
+  EXPECT_EQ(ToWorkerError(base::Internal("x"), "R").error_class, ErrorClass::kInternal);
+  EXPECT_EQ(ToWorkerError(base::Internal(std::string(5000, 'x')), "R").message.size(), 1024u);
+}
+
+}  // namespace
+}  // namespace sj::control
