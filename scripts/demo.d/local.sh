@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2154
+# The demo's Kafka and S3, its load generator, and the same SQL in one local process.
+
+INPUT=user-events
+OUTPUT=$JOB
+LOCAL_OUTPUT=$JOB-local
+LOAD_RATE=${DEMO_RATE:-2000}
+
+topic() { e2e/lib/kafka topic create "$1" --partitions "$2" >/dev/null 2>&1 || true; }
+
+start_services() {
+  say "Kafka and S3"
+  e2e/lib/tools build kafka versitygw python
+  e2e/lib/kafka up
+  e2e/lib/s3 up
+  topic $INPUT 8
+  topic $OUTPUT 8
+  topic $LOCAL_OUTPUT 1
+  start_load
+}
+
+python() {
+  PYTHONPATH=e2e/lib/python "$(e2e/lib/tools python)" "$@"
+}
+
+bootstrap() {
+  if [ "$OWN_CLUSTER" = yes ]; then
+    (eval "$(e2e/lib/kafka env)" && echo "$KAFKA_BOOTSTRAP")
+  else
+    echo "${DEMO_KAFKA_HOST:?the address of Kafka as this machine reaches it}"
+  fi
+}
+
+# alive FILE: the recorded program still runs.
+alive() {
+  [ -s "$1" ] && kill -0 "$(cat "$1")" 2>/dev/null
+}
+
+# end FILE: ends the recorded program.
+end() {
+  if alive "$1"; then
+    kill "$(cat "$1")" 2>/dev/null || true
+  fi
+  rm -f "$1"
+}
+
+start_load() {
+  alive $OUT/load.pid && return
+  python -m streamjob_e2e.loadgen --bootstrap "$(bootstrap)" --topic $INPUT --partitions 8 \
+    --rate "$LOAD_RATE" --seed 1 --forever >$OUT/load.log 2>&1 </dev/null &
+  echo $! >$OUT/load.pid
+}
+stop_load() { end $OUT/load.pid; }
+stop_local_job() { end $OUT/local.pid; }
+
+# rows TOPIC N SECONDS: prints the first N committed rows of a topic.
+rows() {
+  timeout "$3" kcat -b "$(bootstrap)" -t "$1" -C -o beginning -c "$2" -q \
+    -X isolation.level=read_committed 2>/dev/null || true
+}
+
+show_local_job() {
+  say "the same SQL in one local process: streamjob-worker run"
+  sed -e "s/kafka:9092/$(bootstrap)/; s/'topic'='$OUTPUT'/'topic'='$LOCAL_OUTPUT'/" \
+    -e "s/^  name: $JOB/  name: $JOB-local/" $SAMPLE >$OUT/local.yaml
+  alive $OUT/local.pid || {
+    $BIN/worker/main/streamjob-worker run $OUT/local.yaml --threads 1 \
+      --checkpoint "file://$REPO/$OUT/local-checkpoints" >$OUT/local.log 2>&1 </dev/null &
+    echo $! >$OUT/local.pid
+  }
+  local first
+  first=$(rows $LOCAL_OUTPUT 5 120)
+  [ -n "$first" ] || { tail -5 $OUT/local.log; die "no rows from the local process"; }
+  say "first rows, committed exactly once:"
+  printf '%s\n' "$first"
+  stop_local_job
+}
