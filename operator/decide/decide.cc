@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// See decide.h.
+#include "operator/decide/decide.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "operator/decide/generation.h"
+#include "operator/decide/health.h"
+#include "operator/decide/phases.h"
+#include "operator/decide/status.h"
+
+namespace sj::op::decide {
+namespace {
+
+using v1alpha1::Condition;
+using v1alpha1::ConditionStatus;
+using v1alpha1::StreamJobStatus;
+
+constexpr Millis kSqlFromPoll{60'000};
+constexpr Millis kDeadlineSlack{50};
+
+// An event when a condition says something new, not each time it is computed.
+void AddConditionEvent(const StreamJobStatus& before, const StreamJobStatus& after,
+                       std::string_view type, std::vector<Event>& events) {
+  const Condition* was = v1alpha1::FindCondition(before, type);
+  const Condition* is = v1alpha1::FindCondition(after, type);
+  if (is == nullptr || (was != nullptr && was->status == is->status && was->reason == is->reason)) {
+    return;
+  }
+  const bool stalled = v1alpha1::FindCondition(after, v1alpha1::kStalled) != nullptr;
+  const bool failing = after.phase == v1alpha1::Phase::kFailing;
+  const bool bad =
+      is->status == ConditionStatus::kFalse && (type != v1alpha1::kReady || stalled || failing);
+  events.push_back({bad, is->reason, is->message});
+}
+
+std::vector<Event> MakeEvents(const StreamJobStatus& before, const StreamJobStatus& after,
+                              const GenerationPlan& plan) {
+  std::vector<Event> events;
+  if (plan.next) {
+    events.push_back({false, plan.event, plan.message});
+  }
+  AddConditionEvent(before, after, v1alpha1::kReady, events);
+  const Condition* spec = v1alpha1::FindCondition(after, v1alpha1::kSpecValid);
+  const Condition* ready = v1alpha1::FindCondition(after, v1alpha1::kReady);
+  const bool said = ready != nullptr && spec != nullptr && ready->reason == spec->reason;
+  if (spec != nullptr && spec->status == ConditionStatus::kFalse && !said) {
+    AddConditionEvent(before, after, v1alpha1::kSpecValid, events);
+  }
+  const Condition* checkpoint = v1alpha1::FindCondition(after, v1alpha1::kCheckpointHealthy);
+  if (checkpoint != nullptr && checkpoint->status == ConditionStatus::kFalse) {
+    AddConditionEvent(before, after, v1alpha1::kCheckpointHealthy, events);
+  }
+  return events;
+}
+
+std::optional<Millis> Earlier(std::optional<Millis> a, std::optional<Millis> b) {
+  if (!a || !b) {
+    return a ? a : b;
+  }
+  return std::min(*a, *b);
+}
+
+// When to look again although nothing tells us to.
+std::optional<Millis> RequeueAfter(const View& view) {
+  std::optional<Millis> after;
+  if (const std::optional<WallTime> deadline = DrainDeadline(view);
+      deadline && *deadline > view.in.now && !Drained(view)) {
+    after = *deadline - view.in.now + kDeadlineSlack;
+  }
+  if (view.goal == Goal::kDelete) {
+    const WallTime give_up = *view.in.job.metadata.deletion_timestamp + view.in.settings.delete_max;
+    after = Earlier(after, std::max(give_up - view.in.now, Millis(1'000)));
+  }
+  if (view.in.job.spec.sql_from) {
+    after = Earlier(after, kSqlFromPoll);  // the user's ConfigMap is not watched
+  }
+  if (!view.in.children.pods.empty()) {
+    after = Earlier(after, view.in.settings.resync);
+  }
+  return after;
+}
+
+}  // namespace
+
+Output Decide(const Input& in) {
+  const View view = MakeView(in);
+  const GenerationPlan plan = PlanGeneration(view);
+  const Verdict verdict = Judge({view, plan});
+  Output out;
+  out.status = MakeStatus(view, plan, verdict);
+  out.status_changed = v1alpha1::StatusToJson(out.status) != v1alpha1::StatusToJson(in.job.status);
+  out.generation_changed = plan.next.has_value();
+  if (!out.generation_changed) {
+    out.actions = PlanActions(view);
+  }
+  out.events = MakeEvents(in.job.status, out.status, plan);
+  out.requeue_after = RequeueAfter(view);
+  out.directive = MakeDirective(view);
+  if (!IsLegalMove(in.job.status.phase, verdict.phase)) {
+    out.defect =
+        fmt::format("phase moves from {} to {}, which no rule allows",
+                    in.job.status.phase ? v1alpha1::ToString(*in.job.status.phase) : "none",
+                    v1alpha1::ToString(verdict.phase));
+  }
+  return out;
+}
+
+}  // namespace sj::op::decide

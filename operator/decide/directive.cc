@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// See directive.h.
+#include "operator/decide/directive.h"
+
+namespace sj::op::decide {
+namespace {
+
+using control::Command;
+using v1alpha1::GenerationStatus;
+using v1alpha1::GenerationStep;
+
+constexpr Millis kRetryAfter{1'000};
+
+control::Assignment MakeAssignment(const View& view, const GenerationStatus& generation) {
+  control::Assignment assignment;
+  assignment.generation = generation.number;
+  assignment.replicas = generation.replicas;
+  assignment.shards = generation.shards;
+  assignment.max_parallelism = view.effective.max_parallelism;
+  assignment.partitions = generation.partitions;
+  for (int i = generation.replicas; i < generation.ordinals_used; ++i) {
+    assignment.fence_ordinals.push_back(i);
+  }
+  const bool discard =
+      view.effective.rollout.on_incompatible_state == v1alpha1::IncompatibleState::kDiscard;
+  assignment.state_hash = discard ? "" : generation.plan_hash;
+  return assignment;
+}
+
+std::string StopReason(Goal goal) {
+  switch (goal) {
+    case Goal::kSuspend:
+      return "Suspended";
+    case Goal::kDelete:
+      return "Deleting";
+    case Goal::kComplete:
+      return "Completed";
+    case Goal::kRun:
+    case Goal::kHold:
+      return "";
+  }
+  return "";
+}
+
+// True when this worker takes part in the assignment.
+bool TakesPart(const Directive& directive, int ordinal, const std::string& worker_spec_hash) {
+  const bool same_spec = worker_spec_hash.empty() || worker_spec_hash == directive.spec_hash;
+  return directive.assignment && same_spec && ordinal >= 0 &&
+         ordinal < directive.assignment->replicas;
+}
+
+}  // namespace
+
+Directive MakeDirective(const View& view) {
+  Directive directive;
+  directive.wait_reason = StopReason(view.goal);
+  directive.drain = !directive.wait_reason.empty();
+  const GenerationStatus* generation = view.generation();
+  if (generation == nullptr) {
+    directive.spec_hash = view.wanted_hash;
+    if (!directive.drain) {
+      directive.wait_reason = view.findings.empty() ? "WaitingForGeneration" : "SpecInvalid";
+    }
+    return directive;
+  }
+  directive.spec_hash = generation->spec_hash;
+  if (directive.drain) {
+    return directive;
+  }
+  if (!Drained(view)) {
+    directive.drain = true;
+    directive.wait_reason = "WaitingForDrain";
+    return directive;
+  }
+  if (generation->plan_hash.empty()) {
+    directive.wait_reason = "WaitingForPlan";
+    return directive;
+  }
+  directive.generation = generation->number;
+  directive.started_generation = view.started() ? generation->number : generation->number - 1;
+  directive.assignment = MakeAssignment(view, *generation);
+  directive.wait_reason = "NotInGeneration";
+  return directive;
+}
+
+control::RegisterResponse AnswerRegister(const Directive& directive,
+                                         const control::RegisterRequest& request) {
+  control::RegisterResponse response;
+  response.started_generation = directive.started_generation;
+  if (TakesPart(directive, request.worker.ordinal, request.spec_hash)) {
+    response.assignment = directive.assignment;
+    return response;
+  }
+  const bool old_spec = !request.spec_hash.empty() && request.spec_hash != directive.spec_hash;
+  response.wait_reason = old_spec && !directive.drain ? "SpecOutdated" : directive.wait_reason;
+  response.retry_after = kRetryAfter;
+  return response;
+}
+
+control::HeartbeatResponse AnswerHeartbeat(const Directive& directive,
+                                           const control::HeartbeatRequest& request,
+                                           const std::string& worker_spec_hash) {
+  control::HeartbeatResponse response;
+  response.generation = request.known_generation;
+  response.started_generation = request.known_started_generation;
+  if (TakesPart(directive, request.worker.ordinal, worker_spec_hash)) {
+    response.generation = directive.generation;
+    response.started_generation = directive.started_generation;
+    if (directive.generation != request.known_generation) {
+      response.assignment = directive.assignment;
+    }
+    return response;
+  }
+  const bool must_stop = directive.drain || directive.assignment;
+  const bool still_on = request.phase != control::WorkerPhase::kStopped &&
+                        request.phase != control::WorkerPhase::kCompleted &&
+                        request.phase != control::WorkerPhase::kFailed;
+  const bool works = request.generation > 0 && still_on;
+  response.command = must_stop && works ? Command::kDrain : Command::kNone;
+  return response;
+}
+
+bool NewsFor(const control::HeartbeatRequest& request, const control::HeartbeatResponse& response) {
+  return response.generation != request.known_generation ||
+         response.started_generation != request.known_started_generation ||
+         response.command != request.known_command;
+}
+
+control::GenerationResponse AnswerGeneration(const v1alpha1::StreamJobStatus& status) {
+  control::GenerationResponse response;
+  if (status.generation) {
+    const GenerationStatus& generation = *status.generation;
+    response.generation = generation.number;
+    response.started_generation =
+        generation.step == GenerationStep::kStarted ? generation.number : generation.number - 1;
+    response.spec_hash = generation.spec_hash;
+  }
+  return response;
+}
+
+}  // namespace sj::op::decide

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Directive: what the workers of one job are to be told now, derived from the job as stored (never
+// from a status that is still to be written). The answers to single workers follow from it without
+// any further knowledge, so that the control endpoint decides nothing. Pure values.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "operator/decide/view.h"
+
+namespace sj::op::decide {
+
+struct Directive {
+  int64_t generation = 0;          // whose assignment may be handed out; 0: none yet
+  int64_t started_generation = 0;  // START was given up to here
+  std::optional<control::Assignment> assignment;
+  std::string spec_hash;    // a worker started with another spec gets no assignment
+  bool drain = false;       // everybody stops: suspend, delete, or PREPARE before it is drained
+  std::string wait_reason;  // CamelCase, for those that wait
+  bool operator==(const Directive&) const = default;
+};
+
+Directive MakeDirective(const View& view);
+
+control::RegisterResponse AnswerRegister(const Directive& directive,
+                                         const control::RegisterRequest& request);
+// The answer to a heartbeat as of now; whether it is news is NewsFor.
+control::HeartbeatResponse AnswerHeartbeat(const Directive& directive,
+                                           const control::HeartbeatRequest& request,
+                                           const std::string& worker_spec_hash);
+// True when `response` differs from what the request says the worker knows.
+bool NewsFor(const control::HeartbeatRequest& request, const control::HeartbeatResponse& response);
+
+// The answer of any replica of the operator, from a fresh read of the job.
+control::GenerationResponse AnswerGeneration(const v1alpha1::StreamJobStatus& status);
+
+}  // namespace sj::op::decide

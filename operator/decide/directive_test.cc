@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// What single workers are told, given what their job is told.
+#include "operator/decide/directive.h"
+
+#include <gtest/gtest.h>
+
+namespace sj::op::decide {
+namespace {
+
+using control::Command;
+using control::HeartbeatRequest;
+using control::WorkerPhase;
+
+Directive Running() {
+  Directive directive;
+  directive.generation = 4;
+  directive.started_generation = 4;
+  directive.spec_hash = "h";
+  directive.assignment = control::Assignment{};
+  directive.assignment->generation = 4;
+  directive.assignment->replicas = 2;
+  directive.wait_reason = "NotInGeneration";
+  return directive;
+}
+
+HeartbeatRequest Beat(int ordinal, WorkerPhase phase, int64_t generation) {
+  HeartbeatRequest beat;
+  beat.worker.ordinal = ordinal;
+  beat.phase = phase;
+  beat.generation = generation;
+  beat.known_generation = generation;
+  beat.known_started_generation = generation;
+  return beat;
+}
+
+TEST(Directive, MemberWithTheRightSpecGetsTheAssignment) {
+  control::RegisterRequest request;
+  request.worker.ordinal = 1;
+  request.spec_hash = "h";
+  const control::RegisterResponse response = AnswerRegister(Running(), request);
+  ASSERT_TRUE(response.assignment);
+  EXPECT_EQ(response.assignment->generation, 4);
+  EXPECT_EQ(response.started_generation, 4);
+}
+
+TEST(Directive, OtherSpecOrOrdinalWaits) {
+  control::RegisterRequest request;
+  request.worker.ordinal = 1;
+  request.spec_hash = "old";
+  EXPECT_EQ(AnswerRegister(Running(), request).wait_reason, "SpecOutdated");
+  request.spec_hash = "h";
+  request.worker.ordinal = 2;
+  const control::RegisterResponse response = AnswerRegister(Running(), request);
+  EXPECT_FALSE(response.assignment);
+  EXPECT_EQ(response.wait_reason, "NotInGeneration");
+  EXPECT_GT(response.retry_after.count(), 0);
+}
+
+TEST(Directive, RunningMemberHearsNothingNew) {
+  const HeartbeatRequest beat = Beat(0, WorkerPhase::kRunning, 4);
+  EXPECT_FALSE(NewsFor(beat, AnswerHeartbeat(Running(), beat, "h")));
+}
+
+TEST(Directive, StartIsNews) {
+  HeartbeatRequest beat = Beat(0, WorkerPhase::kFenced, 4);
+  beat.known_started_generation = 3;
+  const control::HeartbeatResponse response = AnswerHeartbeat(Running(), beat, "h");
+  EXPECT_TRUE(NewsFor(beat, response));
+  EXPECT_EQ(response.started_generation, 4);
+  EXPECT_FALSE(response.assignment);
+}
+
+TEST(Directive, NewGenerationComesWithItsAssignment) {
+  const HeartbeatRequest beat = Beat(0, WorkerPhase::kStopped, 3);
+  const control::HeartbeatResponse response = AnswerHeartbeat(Running(), beat, "h");
+  EXPECT_EQ(response.generation, 4);
+  EXPECT_TRUE(response.assignment);
+}
+
+TEST(Directive, DrainIsToldOnceAndKeepsTheKnownGeneration) {
+  Directive drain = Running();
+  drain.drain = true;
+  drain.assignment.reset();
+  drain.generation = 0;
+  HeartbeatRequest beat = Beat(0, WorkerPhase::kRunning, 4);
+  control::HeartbeatResponse response = AnswerHeartbeat(drain, beat, "h");
+  EXPECT_EQ(response.command, Command::kDrain);
+  EXPECT_EQ(response.generation, 4);
+  EXPECT_TRUE(NewsFor(beat, response));
+  beat.known_command = Command::kDrain;
+  EXPECT_FALSE(NewsFor(beat, AnswerHeartbeat(drain, beat, "h")));
+  beat.phase = WorkerPhase::kStopped;
+  EXPECT_EQ(AnswerHeartbeat(drain, beat, "h").command, Command::kNone);
+}
+
+TEST(Directive, WorkerThatIsNoMemberAnyMoreDrains) {
+  const HeartbeatRequest beat = Beat(2, WorkerPhase::kRunning, 3);
+  EXPECT_EQ(AnswerHeartbeat(Running(), beat, "h").command, Command::kDrain);
+}
+
+TEST(Directive, GenerationCheckSaysWhetherStartWasGiven) {
+  v1alpha1::StreamJobStatus status;
+  EXPECT_EQ(AnswerGeneration(status).generation, 0);
+  status.generation = v1alpha1::GenerationStatus{};
+  status.generation->number = 5;
+  EXPECT_EQ(AnswerGeneration(status).generation, 5);
+  EXPECT_EQ(AnswerGeneration(status).started_generation, 4);
+  status.generation->step = v1alpha1::GenerationStep::kStarted;
+  EXPECT_EQ(AnswerGeneration(status).started_generation, 5);
+}
+
+}  // namespace
+}  // namespace sj::op::decide

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+// See health.h.
+#include "operator/decide/health.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "operator/decide/pod_trouble.h"
+
+namespace sj::op::decide {
+namespace {
+
+using control::ErrorClass;
+using control::WorkerPhase;
+using v1alpha1::ConditionStatus;
+using v1alpha1::GenerationStep;
+using v1alpha1::Phase;
+
+using Answer = std::optional<Verdict>;
+
+Verdict NotReady(Phase phase, std::string reason, std::string message) {
+  return {phase, ConditionStatus::kFalse, std::move(reason), std::move(message), true, false};
+}
+Verdict Stalled(Phase phase, std::string reason, std::string message) {
+  return {phase, ConditionStatus::kFalse, std::move(reason), std::move(message), false, true};
+}
+
+// An extra pod that a rescale waits for is no part of the job yet.
+bool Member(const View& view, int ordinal) {
+  const int members =
+      view.started() ? view.generation()->replicas : std::max(view.wanted_replicas, 1);
+  return ordinal < members;
+}
+
+// The error of a member's worker, or null.
+const control::WorkerError* MemberError(const View& view, const Worker& worker) {
+  return worker.report != nullptr && Member(view, worker.ordinal) ? ErrorOf(*worker.report)
+                                                                  : nullptr;
+}
+
+std::string Sentence(std::string text) {
+  if (!text.empty() && text.back() != '.') {
+    text += '.';
+  }
+  return text;
+}
+
+std::string WorkerWords(int ordinal, const control::WorkerError& error) {
+  return Sentence(fmt::format("Worker {}: {}", ordinal, error.message));
+}
+
+std::string PodsLeft(const View& view) {
+  const size_t pods = view.in.children.pods.size();
+  return pods == 1 ? "1 pod is still there." : fmt::format("{} pods are still there.", pods);
+}
+
+// The owner asked for the job to go away: everything else is history.
+Answer Deleting(const HealthInput& in) {
+  if (in.view.goal != Goal::kDelete) {
+    return std::nullopt;
+  }
+  return NotReady(Phase::kDeleting, "Deleting",
+                  "The workers commit a last epoch and stop; " + PodsLeft(in.view));
+}
+
+// A name we need belongs to somebody else: never adopted, never overwritten.
+Answer ForeignChild(const HealthInput& in) {
+  const std::optional<std::string>& foreign = in.view.in.children.foreign;
+  return foreign ? Answer(Stalled(Phase::kFailed, "NameTaken", Sentence(*foreign))) : std::nullopt;
+}
+
+// The API server refuses what the job needs: quota, admission, a field it does not know.
+Answer ApplyRefused(const HealthInput& in) {
+  const std::string& refused = in.view.in.apply_error;
+  return refused.empty() ? std::nullopt
+                         : Answer(NotReady(Phase::kFailing, "ApplyRefused",
+                                           Sentence("The cluster refuses a change: " + refused)));
+}
+
+// The spec is bad and nothing runs that could go on.
+Answer BadSpec(const HealthInput& in) {
+  if (in.view.findings.empty() || in.view.generation() != nullptr) {
+    return std::nullopt;
+  }
+  return Stalled(Phase::kFailed, in.view.findings.front().reason,
+                 Sentence(v1alpha1::JoinFindings(in.view.findings)));
+}
+
+Answer Completed(const HealthInput& in) {
+  if (in.view.goal != Goal::kComplete) {
+    return std::nullopt;
+  }
+  return Verdict{Phase::kCompleted,
+                 ConditionStatus::kTrue,
+                 "Completed",
+                 "All input was read and the last results are committed.",
+                 false,
+                 false};
+}
+
+Answer Suspended(const HealthInput& in) {
+  const View& view = in.view;
+  if (view.goal != Goal::kSuspend) {
+    return std::nullopt;
+  }
+  if (!view.in.children.pods.empty() || view.set_replicas.value_or(0) > 0) {
+    return NotReady(Phase::kSuspending, "Suspending",
+                    "The workers commit a last epoch and stop; " + PodsLeft(view));
+  }
+  return Verdict{Phase::kSuspended,
+                 ConditionStatus::kFalse,
+                 "Suspended",
+                 "The job is suspended; its state is kept in the last checkpoint.",
+                 false,
+                 false};
+}
+
+// A worker refuses what the user wrote; trying again cannot help.
+Answer WorkerRefuses(const HealthInput& in) {
+  for (const auto& [ordinal, worker] : in.view.workers) {
+    const control::WorkerError* error = MemberError(in.view, worker);
+    if (error == nullptr || error->error_class != ErrorClass::kUser) {
+      continue;
+    }
+    Verdict verdict = Stalled(Phase::kFailed, error->reason, WorkerWords(ordinal, *error));
+    if (error->reason == "StateIncompatible") {
+      verdict.message +=
+          " Revert the change, or set spec.rollout.onIncompatibleState to Discard to start with "
+          "empty state.";
+    }
+    return verdict;
+  }
+  return std::nullopt;
+}
+
+// A worker cannot reach something, or broke; it tries again.
+Answer WorkerFails(const HealthInput& in) {
+  for (const auto& [ordinal, worker] : in.view.workers) {
+    const control::WorkerError* error = MemberError(in.view, worker);
+    if (error != nullptr) {
+      return NotReady(Phase::kFailing, error->reason, WorkerWords(ordinal, *error));
+    }
+  }
+  return std::nullopt;
+}
+
+// A pod cannot start or stay up and its worker said nothing.
+Answer PodInTrouble(const HealthInput& in) {
+  for (const auto& [ordinal, worker] : in.view.workers) {
+    if (worker.pod == nullptr || !Member(in.view, ordinal)) {
+      continue;
+    }
+    if (std::optional<PodTrouble> trouble = TroubleOf(*worker.pod)) {
+      trouble->message[0] = static_cast<char>(std::toupper(trouble->message[0]));
+      return NotReady(Phase::kFailing, trouble->reason, Sentence(trouble->message));
+    }
+  }
+  return std::nullopt;
+}
+
+// The change of the assignment, step by step.
+Answer Switching(const HealthInput& in) {
+  const View& view = in.view;
+  const v1alpha1::GenerationStatus* generation = view.generation();
+  if (generation == nullptr || generation->step != GenerationStep::kPrepare) {
+    return std::nullopt;
+  }
+  if (!Drained(view)) {
+    return NotReady(
+        Phase::kStarting, "Draining",
+        fmt::format("Workers commit a last epoch before generation {}.", generation->number));
+  }
+  if (generation->plan_hash.empty()) {
+    return NotReady(Phase::kStarting, "WaitingForWorkers",
+                    fmt::format("Workers of generation {} are starting.", generation->number));
+  }
+  int fenced = 0;
+  for (int i = 0; i < generation->replicas; ++i) {
+    auto it = view.workers.find(i);
+    fenced += it != view.workers.end() && it->second.report != nullptr &&
+                      it->second.report->beat.generation == generation->number &&
+                      it->second.report->beat.phase == WorkerPhase::kFenced
+                  ? 1
+                  : 0;
+  }
+  return NotReady(Phase::kStarting, "Fencing",
+                  fmt::format("{} of {} workers have fenced the generation before {}.", fenced,
+                              generation->replicas, generation->number));
+}
+
+Answer NothingYet(const HealthInput& in) {
+  const View& view = in.view;
+  if (!view.set_replicas) {
+    return NotReady(Phase::kPending, "Creating", "The job's objects are being created.");
+  }
+  if (view.generation() != nullptr) {
+    return std::nullopt;
+  }
+  return NotReady(
+      Phase::kStarting, "WaitingForWorkers",
+      fmt::format("{} of {} workers have reported.", view.in.workers.size(), view.wanted_replicas));
+}
+
+Verdict RunningVerdict(const v1alpha1::GenerationStatus& generation) {
+  return {Phase::kRunning,
+          ConditionStatus::kTrue,
+          "Running",
+          fmt::format("{} run{} generation {}.", Workers(generation.replicas),
+                      generation.replicas == 1 ? "s" : "", generation.number),
+          false,
+          false};
+}
+
+// Members that do not run, counted; a silent one is named.
+Answer WorkersMissing(const HealthInput& in) {
+  const View& view = in.view;
+  const v1alpha1::GenerationStatus& generation = *view.generation();
+  int running = 0;
+  int silent = -1;
+  for (int i = generation.replicas - 1; i >= 0; --i) {
+    auto it = view.workers.find(i);
+    const bool known = it != view.workers.end() && it->second.report != nullptr;
+    if (known && it->second.fresh) {
+      running += RunsGeneration(it->second, generation.number) ? 1 : 0;
+    } else if (known || view.in.now - view.in.leading_since > view.in.settings.silent_after) {
+      silent = i;
+    }
+  }
+  if (running == generation.replicas) {
+    return std::nullopt;
+  }
+  // A member that does not report while its pod is being replaced is just starting.
+  const bool has_pod = silent >= 0 && view.workers.contains(silent) &&
+                       view.workers.at(silent).pod != nullptr &&
+                       ContainerRuns(*view.workers.at(silent).pod);
+  if (has_pod) {
+    return NotReady(Phase::kFailing, "WorkerSilent",
+                    fmt::format("Worker {} has not reported for {} s; the other workers go on.",
+                                silent, view.in.settings.silent_after.count() / 1000));
+  }
+  const bool unknown = view.in.workers.empty() &&
+                       view.in.now - view.in.leading_since <= view.in.settings.silent_after;
+  if (unknown && view.in.job.status.phase == Phase::kRunning) {
+    return RunningVerdict(generation);
+  }
+  return NotReady(Phase::kStarting, "WorkersStarting",
+                  fmt::format("{} of {} workers run generation {}.", running, generation.replicas,
+                              generation.number));
+}
+
+Answer Healthy(const HealthInput& in) {
+  const v1alpha1::GenerationStatus& generation = *in.view.generation();
+  return RunningVerdict(generation);
+}
+
+constexpr HealthCheck kChecks[] = {
+    {"deleting", Deleting},
+    {"foreign child", ForeignChild},
+    {"bad spec", BadSpec},
+    {"apply refused", ApplyRefused},
+    {"completed", Completed},
+    {"suspended", Suspended},
+    {"worker refuses", WorkerRefuses},
+    {"worker fails", WorkerFails},
+    {"pod in trouble", PodInTrouble},
+    {"nothing yet", NothingYet},
+    {"switching", Switching},
+    {"workers missing", WorkersMissing},
+    {"healthy", Healthy},
+};
+
+}  // namespace
+
+std::span<const HealthCheck> HealthChecks() {
+  return kChecks;
+}
+
+Verdict Judge(const HealthInput& in) {
+  for (const HealthCheck& check : kChecks) {
+    std::optional<Verdict> verdict = check.run(in);
+    if (!verdict) {
+      continue;
+    }
+    if (!in.plan.waits_for.empty() && verdict->ready == ConditionStatus::kTrue) {
+      verdict->reconciling = true;
+      verdict->message +=
+          fmt::format(" A rescale to {} waits for {}.", in.view.wanted_replicas, in.plan.waits_for);
+    }
+    return *std::move(verdict);
+  }
+  return {};
+}
+
+bool IsSpecReason(std::string_view reason) {
+  return reason == "SqlInvalid" || reason == "SpecInvalid" || reason == "ManifestInvalid";
+}
+
+const control::WorkerError* UserError(const View& view) {
+  for (const auto& [ordinal, worker] : view.workers) {
+    const control::WorkerError* error = MemberError(view, worker);
+    if (error != nullptr && error->error_class == ErrorClass::kUser) {
+      return error;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace sj::op::decide

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// See spec_checks.h.
+#include "operator/decide/spec_checks.h"
+
+namespace sj::op::decide {
+namespace {
+
+using v1alpha1::Finding;
+using v1alpha1::Findings;
+
+void Append(Findings& all, const Findings& more) {
+  all.insert(all.end(), more.begin(), more.end());
+}
+
+// Accepted by the schema, not by this version. Refused, never ignored.
+void AddUnsupported(const v1alpha1::StreamJobSpec& spec, Findings& all) {
+  if (spec.deletion_policy.checkpoints == v1alpha1::CheckpointDeletion::kDelete) {
+    all.push_back({"NotSupported", "spec.deletionPolicy.checkpoints",
+                   "deleting checkpoints with the job is not supported by this version; use "
+                   "Retain and delete the objects under the job's UID by hand"});
+  }
+  if (spec.deletion_policy.exchange_topics) {
+    all.push_back({"NotSupported", "spec.deletionPolicy.exchangeTopics",
+                   "deleting exchange topics with the job is not supported by this version; "
+                   "leave the field out"});
+  }
+  if (spec.autoscaling.enabled.value_or(false)) {
+    all.push_back({"NotSupported", "spec.autoscaling.enabled",
+                   "the autoscaler is not part of this version; set replicas, or let an HPA use "
+                   "the scale subresource"});
+  }
+}
+
+}  // namespace
+
+Findings SpecFindings(const Input& in, const v1alpha1::EffectiveSpec& effective) {
+  Findings all = in.read_findings;
+  Append(all, v1alpha1::Validate({in.job, effective, in.settings.policy}));
+  const v1alpha1::StreamJobStatus& status = in.job.status;
+  if (status.generation && status.effective) {
+    Append(all, v1alpha1::ValidateChange(*status.effective, effective));
+  }
+  if (in.sql.problem) {
+    all.push_back(*in.sql.problem);
+  }
+  AddUnsupported(in.job.spec, all);
+  return all;
+}
+
+}  // namespace sj::op::decide
