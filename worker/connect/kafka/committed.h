@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading of committed offsets with their metadata, stable ones only. Pure functions over the
+// network; each call makes and closes its own client.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "worker/connect/commit_log.h"
+#include "worker/connect/kafka/client.h"
+
+namespace sj::worker::connect::kafka {
+
+// In the order of `partitions`; kNoOffset where nothing was committed. Waits, at most `total`, for
+// transactions that hold offsets of the group. Errors: kUnavailable on time-out, kInvalidArgument
+// for rights and credentials.
+base::Result<std::vector<CommittedPosition>> ReadCommittedPositions(
+    const Cluster& cluster, const std::string& group,
+    const std::vector<types::InputPartition>& partitions, milliseconds total);
+
+}  // namespace sj::worker::connect::kafka

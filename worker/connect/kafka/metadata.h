@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// Questions to the cluster about a topic, each bounded in time. Functions over a Client of role
+// kMetadata (read_committed: "end" is the last stable offset). Thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "worker/connect/kafka/client.h"
+
+namespace sj::worker::connect::kafka {
+
+// kNotFound when the topic does not exist.
+base::Result<int> CountPartitions(const Client& client, const std::string& topic);
+
+struct LogRange {
+  int64_t begin = 0;  // first offset kept
+  int64_t end = 0;    // last stable offset: first one not yet readable
+};
+base::Result<LogRange> ReadLogRange(const Client& client, const std::string& topic, int partition);
+
+// First offset with a timestamp >= millis, by partition in the order given; -1 where there is none.
+base::Result<std::vector<int64_t>> OffsetsAtTime(const Client& client, const std::string& topic,
+                                                 const std::vector<int>& partitions,
+                                                 int64_t millis);
+
+}  // namespace sj::worker::connect::kafka
