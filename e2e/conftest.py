@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the scenarios. One environment for a session, brought up piece by piece when first asked
+for, taken down by e2e/run; one Case for each scenario, with artifacts when it fails.
+"""
+import pytest
+
+from streamjob_e2e import environment
+from streamjob_e2e.case import Case
+
+
+def pytest_addoption(parser):
+    parser.addoption("--all", action="store_true", help="the long forms too")
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if "cluster" in fixtures:
+            item.add_marker(pytest.mark.cluster)
+        elif "case" in fixtures:
+            item.add_marker(pytest.mark.local)
+    if config.getoption("--all"):
+        return
+    items[:] = [item for item in items if item.get_closest_marker("long") is None]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    setattr(item, f"report_{report.when}", report)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """The very last line, which scripts/test counts. An error outside a test counts as a failure."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or config.getoption("collectonly", False):
+        return
+    counts = {name: len(reporter.stats.get(name, ())) for name in ("passed", "failed", "error")}
+    reporter.write_line(f"{counts['passed']} passed, {counts['failed'] + counts['error']} failed")
+
+
+@pytest.fixture(scope="session")
+def everything(request):
+    """True with --all: the long form of a scenario."""
+    return request.config.getoption("--all")
+
+
+@pytest.fixture(scope="session")
+def kafka():
+    return environment.Kafka()
+
+
+@pytest.fixture(scope="session")
+def s3():
+    return environment.S3()
+
+
+@pytest.fixture
+def case(request, kafka, s3):
+    """A scenario on Kafka and S3."""
+    made = Case(request.node.name, kafka, s3)
+    yield made
+    report = getattr(request.node, "report_call", None)
+    made.finish(failed=report is None or report.failed)

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One scenario's things: a name, a folder, topics, a manifest, workers; all ended after it.
+
+The folder build/e2e/<scenario> stays when the scenario fails, with logs, topics, committed offsets and
+the listing of the store; it goes when it passes.
+"""
+import os
+import re
+import secrets
+import shutil
+
+from streamjob_e2e import jobs, loadgen, restore_points, topics
+from streamjob_e2e.checker import Check
+from streamjob_e2e.environment import ARTIFACTS
+from streamjob_e2e.local_worker import LocalWorker
+from streamjob_e2e.waiting import wait_until
+
+PARTITIONS = 8
+
+
+class Case:
+    """Names are new for each run, so that nothing of an earlier one can be met."""
+
+    def __init__(self, title, kafka=None, s3=None):
+        self.title, self.kafka, self.s3 = title, kafka, s3
+        slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+        self.name = f"{slug[:30].strip('-')}-{secrets.token_hex(3)}"
+        self.folder = os.path.join(ARTIFACTS, slug[:100])
+        shutil.rmtree(self.folder, ignore_errors=True)
+        os.makedirs(self.folder)
+        self.source, self.sink = f"{self.name}-in", f"{self.name}-out"
+        self.group = f"streamjob.{self.name}"
+        self._topics, self._endings, self.collectors = [], [], []
+
+    # --- what a scenario is made of ---------------------------------------------------------------
+
+    def defer(self, ending):
+        """Called at the end, last first, whether the scenario passes or not."""
+        self._endings.append(ending)
+
+    def topic(self, name, partitions=PARTITIONS):
+        self._topics.append(self.kafka.topic(name, partitions))
+        return name
+
+    def topics(self, partitions=PARTITIONS, sink_partitions=4):
+        self.topic(self.source, partitions)
+        self.topic(self.sink, sink_partitions)
+
+    def job_file(self, source_options=None, sink_options=None, sql=None, checkpoint=None, **spec):
+        """Writes the manifest for a local run and returns its path. Epochs of 200 ms, to S3."""
+        sql = sql or jobs.purchases_sql(self.kafka.bootstrap, self.source, self.sink,
+                                        source_options, sink_options)
+        checkpoint = checkpoint or {"interval": "200ms", "location": f"s3://{self.s3.bucket}/local",
+                                    "endpoint": self.s3.endpoint, "region": self.s3.region}
+        path = os.path.join(self.folder, "job.yaml")
+        with open(path, "w", encoding="utf-8") as out:
+            out.write(jobs.dump(jobs.manifest(self.name, sql, checkpoint, **spec)))
+        return path
+
+    def worker(self, name, job_file, failpoints="", env=None, threads=2):
+        """Starts a worker of this machine."""
+        credentials = self.s3.credentials() if self.s3 else {}
+        worker = LocalWorker(self.folder, name, job_file, {**credentials, **(env or {})}, failpoints,
+                             threads)
+        self.defer(worker.end)
+        return worker
+
+    def load(self, shape, **options):
+        return loadgen.Background(self.kafka.bootstrap, self.source, shape, **options)
+
+    def write(self, shape, **options):
+        return loadgen.write(self.kafka.bootstrap, self.source, shape, **options)
+
+    # --- what must hold ---------------------------------------------------------------------------
+
+    def check(self):
+        check = Check(self.kafka.bootstrap, self.source, self.sink)
+        self.defer(check.close)
+        return check
+
+    def wait_complete(self, check, seconds=90, finished=False):
+        """Until every expected row is committed."""
+        def complete():
+            missing = check.missing(finished)
+            return True if missing == 0 else _Missing(missing)
+        wait_until("the expected rows in the output", complete, seconds, 0.3)
+
+    def expect_exact(self, check, finished=False):
+        """Nothing lost, duplicated, wrong or unexpected, and nothing left undecided."""
+        wait_until("no open transaction on the output",
+                   lambda: not topics.open_transactions(self.kafka.bootstrap, self.sink), 90)
+        verdict = check.verdict(finished)
+        assert verdict.exact, f"{check.expectation.records} events in: {verdict}"
+        assert verdict.rows > 0, "the check is empty: no row was expected"
+
+    def expect_restorable(self):
+        """Every committed offset names a checkpoint that is there, whole."""
+        return restore_points.check(self.s3, self.kafka.bootstrap, self.group, self.source)
+
+    # --- the end ----------------------------------------------------------------------------------
+
+    def collect(self):
+        """For a failed scenario: what a person would ask for first."""
+        for name, ask in [("topics.txt", self._topic_lines), ("offsets.txt", self._offset_lines),
+                          ("store.txt", lambda: self.s3.keys() if self.s3 else []), *self.collectors]:
+            try:
+                lines = ask()
+            except Exception as error:  # pylint: disable=broad-except
+                lines = [f"could not be collected: {error}"]
+            with open(os.path.join(self.folder, name), "w", encoding="utf-8") as out:
+                out.writelines(f"{line}\n" for line in lines)
+
+    def _topic_lines(self):
+        for name in topics.names(self.kafka.bootstrap) if self.kafka else []:
+            if name.startswith("__"):
+                continue
+            stable = topics.ends(self.kafka.bootstrap, name)
+            yield f"{name}: stable {stable}, end {topics.ends(self.kafka.bootstrap, name, False)}"
+
+    def _offset_lines(self):
+        committed = topics.group_offsets(self.kafka.bootstrap, self.group) if self.kafka else {}
+        return [f"{key}: {value}" for key, value in sorted(committed.items())]
+
+    def finish(self, failed):
+        if failed:
+            self.collect()
+        errors = []
+        for ending in reversed(self._endings):
+            try:
+                ending()
+            except Exception as error:  # pylint: disable=broad-except
+                errors.append(error)
+        if not failed:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            if self._topics:
+                present = set(topics.names(self.kafka.bootstrap))
+                ours = {n for n in present if n.startswith(f"streamjob.{self.name}.")}
+                topics.delete(self.kafka.bootstrap, (set(self._topics) | ours) & present)
+        if errors:
+            raise errors[0]
+
+
+class _Missing:
+    """Not there yet: untrue, and says how much is missing."""
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def __bool__(self):
+        return False
+
+    def __repr__(self):
+        return f"{self.rows} rows are missing"

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting by asking: bounded, and a time-out says what was waited for and what was seen last."""
+import time
+
+
+class TimedOut(AssertionError):
+    """The time is over. The text names what was waited for and the last answer."""
+
+
+def wait_until(what, ask, seconds=60, every=0.2):
+    """Asks until the answer is true, and gives it back.
+
+    An exception of `ask` counts as "not yet" and is shown when the time is over: the thing asked for
+    may not exist yet, or its server may just be down on purpose.
+    """
+    end = time.monotonic() + seconds
+    last = None
+    while True:
+        try:
+            last = ask()
+            if last:
+                return last
+        except TimedOut:
+            raise
+        except Exception as error:  # pylint: disable=broad-except
+            last = f"{type(error).__name__}: {error}"
+        if time.monotonic() > end:
+            raise TimedOut(f"gave up after {seconds} s waiting for {what}; seen last: {last!r}")
+        time.sleep(every)
+
+
+def stays_true(what, ask, seconds, every=0.5):
+    """Asks for the whole time; the first untrue answer is a failure."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        answer = ask()
+        assert answer, f"{what} did not hold: {answer!r}"
+        time.sleep(every)
