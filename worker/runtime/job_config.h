@@ -13,6 +13,7 @@
 #include "api/base/status.h"
 #include "worker/connect/connector.h"
 #include "worker/plan/physical.h"
+#include "worker/runtime/connectors.h"
 #include "worker/runtime/job_status.h"
 #include "worker/store/object_store.h"
 #include "worker/types/ids.h"
@@ -47,6 +48,7 @@ struct JobConfig {
 };
 
 struct JobHooks {
+  Connectors connectors = RealConnectors();
   // After fencing, before any offset is read: is this generation still the current one? An error
   // (kFenced or kUnavailable) ends the attempt. Null: nobody to ask.
   std::function<base::Status()> check_generation;

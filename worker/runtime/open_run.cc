@@ -29,7 +29,7 @@ bool Writes(const plan::PhysicalPlan& plan, int table) {
   return false;
 }
 
-base::Status OpenConnectors(RunContext* run) {
+base::Status OpenConnectors(const Connectors& make, RunContext* run) {
   const JobConfig& config = *run->config;
   run->bounded = true;
   for (size_t i = 0; i < config.plan.tables.size(); ++i) {
@@ -37,11 +37,11 @@ base::Status OpenConnectors(RunContext* run) {
     run->sources.emplace_back();
     run->sinks.emplace_back();
     if (Reads(config.plan, static_cast<int>(i))) {
-      SJ_ASSIGN_OR_RETURN(run->sources[i], connect::MakeSource(table, config.connect));
+      SJ_ASSIGN_OR_RETURN(run->sources[i], make.source(table, config.connect));
       run->bounded = run->bounded && run->sources[i]->bounded();
     }
     if (Writes(config.plan, static_cast<int>(i))) {
-      SJ_ASSIGN_OR_RETURN(run->sinks[i], connect::MakeSink(table, config.connect));
+      SJ_ASSIGN_OR_RETURN(run->sinks[i], make.sink(table, config.connect));
     }
   }
   return base::OkStatus();
@@ -105,8 +105,8 @@ void DescribeEdges(RunContext* run) {
   }
 }
 
-std::vector<const types::TableSpec*> UsedTables(const RunContext& run) {
-  std::vector<const types::TableSpec*> used;
+UsedTables TablesOf(const RunContext& run) {
+  UsedTables used;
   for (size_t i = 0; i < run.sources.size(); ++i) {
     if (run.sources[i] != nullptr || run.sinks[i] != nullptr) {
       used.push_back(&run.config->plan.tables[i]);
@@ -115,9 +115,9 @@ std::vector<const types::TableSpec*> UsedTables(const RunContext& run) {
   return used;
 }
 
-base::Status OpenLogs(RunContext* run) {
+base::Status OpenLogs(const Connectors& make, RunContext* run) {
   const JobConfig& config = *run->config;
-  SJ_ASSIGN_OR_RETURN(run->log, connect::MakeKafkaCommitLog(UsedTables(*run), config.connect));
+  SJ_ASSIGN_OR_RETURN(run->log, make.commit_log(TablesOf(*run), config.connect));
   if (run->log != nullptr) {
     if (config.store.location.empty()) {
       return base::InvalidArgument(
@@ -126,7 +126,7 @@ base::Status OpenLogs(RunContext* run) {
     if (run->edges.empty()) {
       return base::OkStatus();
     }
-    SJ_ASSIGN_OR_RETURN(run->exchange, connect::MakeExchangeLog(UsedTables(*run), config.connect));
+    SJ_ASSIGN_OR_RETURN(run->exchange, make.exchange_log(TablesOf(*run), config.connect));
     std::vector<std::string> topics;
     for (const EdgeInfo& edge : run->edges) {
       topics.push_back(edge.topic);
@@ -292,7 +292,7 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
 base::Result<std::map<std::string, int>> AskPartitions(const JobConfig& config) {
   RunContext run;
   run.config = &config;
-  SJ_RETURN_IF_ERROR(OpenConnectors(&run));
+  SJ_RETURN_IF_ERROR(OpenConnectors(RealConnectors(), &run));
   std::map<std::string, int> counts;
   for (auto& source : run.sources) {
     if (source != nullptr) {
@@ -335,7 +335,7 @@ base::Result<std::unique_ptr<RunContext>> OpenRun(const JobConfig& config, const
     }
   }
   Reach(RunStage::kConnect, hooks);
-  SJ_RETURN_IF_ERROR(OpenConnectors(run.get()));
+  SJ_RETURN_IF_ERROR(OpenConnectors(hooks.connectors, run.get()));
   SJ_RETURN_IF_ERROR(CountPartitions(run.get()));
   DescribeEdges(run.get());
   for (auto& sink : run->sinks) {
@@ -343,7 +343,7 @@ base::Result<std::unique_ptr<RunContext>> OpenRun(const JobConfig& config, const
       SJ_RETURN_IF_ERROR(sink->Check());
     }
   }
-  SJ_RETURN_IF_ERROR(OpenLogs(run.get()));
+  SJ_RETURN_IF_ERROR(OpenLogs(hooks.connectors, run.get()));
   SJ_RETURN_IF_ERROR(FenceAndRestore(run.get(), hooks));
   return run;
 }

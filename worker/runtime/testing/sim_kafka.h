@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// SimKafka: topics, transactions, group offsets and fencing in memory, with Kafka's semantics as
+// far as the commit protocol needs them: records of open transactions hold the last stable offset,
+// records of aborted ones are never seen, taking over a transactional id aborts what it left and
+// fences its old owner, offsets become visible with the transaction. Faults are injected by
+// operation number and by worker. Thread-safe.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "worker/runtime/connectors.h"
+
+namespace sj::worker::runtime::testing {
+
+class SimKafka {
+ public:
+  struct Transaction {
+    enum class State : uint8_t { kOpen, kCommitted, kAborted };
+    State state = State::kOpen;
+  };
+  struct Record {
+    std::string value;
+    std::shared_ptr<Transaction> transaction;  // shared by its records; null: not transactional
+  };
+
+  void CreateTopic(const std::string& topic, int partitions);
+  void Append(const std::string& topic, int partition, std::string value);
+  int Partitions(const std::string& topic);  // 0: no such topic
+  // Committed values of a topic, in order within a partition.
+  std::vector<std::string> Committed(const std::string& topic);
+  int64_t End(const types::InputPartition& partition);
+  int64_t StableEnd(const types::InputPartition& partition);
+  // The committed record at or after `offset`, before the stable end and `limit`. False: none now.
+  bool Read(const types::InputPartition& partition, int64_t* offset, int64_t limit,
+            std::string* value);
+
+  // Sources deliver at most this many records of each partition; -1: all.
+  void SetGate(int64_t records);
+  // Waits until the group's committed offsets of `topic` have reached the gate or the end.
+  bool WaitCommitted(const std::string& topic, std::chrono::seconds at_most);
+
+  // Operation `n` of the commit logs from now on fails with kUnavailable (1: the next); 0: none.
+  void FailAt(int64_t n);
+  int64_t operations();
+  // Every commit log opened so far is cut off: its calls fail, as after kill -9.
+  void CutAll();
+
+  // For a worker of this cluster. `sim` outlives it.
+  static Connectors MakeConnectors(SimKafka* sim);
+
+ private:
+  friend class SimCommitLog;
+  struct Producer {
+    int64_t epoch = 0;
+    std::shared_ptr<Transaction> open;  // shared with its records
+  };
+  int64_t StableEndLocked(const types::InputPartition& partition);
+  base::Status OperationLocked(int64_t incarnation);
+
+  std::mutex mu_;  // guards everything below
+  std::condition_variable changed_;
+  std::map<std::string, std::vector<std::vector<Record>>> topics_;
+  std::map<std::string, Producer> producers_;
+  std::map<types::InputPartition, connect::CommittedPosition> offsets_;
+  int64_t gate_ = -1;
+  int64_t operations_ = 0;
+  int64_t fail_at_ = 0;
+  int64_t incarnations_ = 0;
+  int64_t cut_below_ = 0;
+
+ public:
+  // What a source may deliver now.
+  int64_t Gate();
+};
+
+}  // namespace sj::worker::runtime::testing
