@@ -18,6 +18,7 @@
 namespace sj::base {
 namespace {
 
+constexpr size_t kDocumentsMax = 1000;
 constexpr std::string_view kTagPrefix = "tag:yaml.org,2002:";
 
 bool OneOf(std::string_view text, std::initializer_list<std::string_view> list) {
@@ -102,12 +103,22 @@ Json TypePlain(std::string_view text) {
 // Collects one document. After the first error it ignores everything.
 class Builder final : public YAML::EventHandler {
  public:
-  explicit Builder(const JsonLimits& limits) : limits_(limits) {}
+  // `previous`: where the document before began, or -1. yaml-cpp hands out an empty document
+  // without consuming anything when the text begins with, say, a comma; a document that begins
+  // where the last one did would repeat for ever.
+  Builder(const JsonLimits& limits, int previous) : limits_(limits), previous_(previous) {}
+
+  int start() const { return start_; }
 
   const Status& status() const { return status_; }
   Json Take() { return std::move(root_); }
 
-  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (mark.pos <= previous_) {
+      Fail(mark, "unexpected text");
+    }
+    start_ = mark.pos;
+  }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     Anchor(mark, anchor);
@@ -226,6 +237,8 @@ class Builder final : public YAML::EventHandler {
   }
 
   const JsonLimits& limits_;
+  const int previous_;
+  int start_ = -1;
   std::vector<Level> levels_;
   Json root_;
   Status status_;
@@ -252,12 +265,17 @@ Result<std::vector<Json>> ParseYamlDocuments(std::string_view text, const JsonLi
     ViewBuffer buffer(text);
     std::istream stream(&buffer);
     YAML::Parser parser(stream);
+    int previous = -1;
     while (true) {
-      Builder builder(limits);
+      Builder builder(limits, previous);
       if (!parser.HandleNextDocument(builder)) {
         return documents;
       }
       SJ_RETURN_IF_ERROR(builder.status());
+      previous = builder.start();
+      if (documents.size() == kDocumentsMax) {
+        return InvalidArgument(fmt::format("more than {} YAML documents", kDocumentsMax));
+      }
       documents.push_back(builder.Take());
     }
   } catch (const YAML::Exception& e) {

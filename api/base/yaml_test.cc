@@ -34,6 +34,18 @@ TEST(Yaml, RefusesWithLineAndColumn) {
   EXPECT_EQ(Yaml(""), "expected one YAML document, found 0");
 }
 
+TEST(Yaml, StrayTextEndsInAnErrorNotInEndlessDocuments) {
+  for (const char* text : {",\n", "]", "}", "a: 1\n---\n,", "[1] ,"}) {
+    EXPECT_EQ(ParseYamlDocuments(text).status().kind(), ErrorKind::kInvalidArgument) << text;
+  }
+  std::string many;
+  for (int i = 0; i < 2000; ++i) {
+    many += "--- 1\n";
+  }
+  EXPECT_FALSE(ParseYamlDocuments(many).ok());
+  EXPECT_TRUE(ParseYamlDocuments(many.substr(0, 600)).ok());
+}
+
 TEST(Yaml, BoundsDepthAndSize) {
   EXPECT_TRUE(ParseYaml("[[[1]]]", {100, 3}).ok());
   EXPECT_FALSE(ParseYaml("[[[[1]]]]", {100, 3}).ok());
