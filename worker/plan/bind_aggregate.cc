@@ -155,8 +155,7 @@ Status GroupedBinder::AddGroupItems(const sql::Select& select) {
     SJ_ASSIGN_OR_RETURN(Expr expr, ExpressionBinder(scope_, budget_, "GROUP BY").Bind(*item));
     expr = FoldConstants(std::move(expr));
     if (expr.type.kind == TypeKind::kNull || expr.type.kind >= TypeKind::kIntervalDay) {
-      return sql::ErrorAt(item->pos,
-                          fmt::format("GROUP BY does not take {}", expr.type.ToString()));
+      return sql::ErrorAt(item->pos, fmt::format("GROUP BY does not take {}", TypeText(expr.type)));
     }
     const bool column = item->kind == sql::ExprKind::kColumn;
     std::string name = column ? item->path.back().name : fmt::format("key{}", keys_.size());
@@ -249,7 +248,7 @@ Result<Expr> GroupedBinder::BindAggregate(const sql::Expression& node, Aggregate
   std::optional<DataType> type = AggregateType(function, call.argument_type);
   if (!type.has_value()) {
     return sql::ErrorAt(node.args[0]->pos,
-                        fmt::format("{} does not take {}", name, call.argument_type.ToString()));
+                        fmt::format("{} does not take {}", name, TypeText(call.argument_type)));
   }
   call.type = *std::move(type);
   if (function != AggregateFunction::kCount) {
@@ -321,6 +320,9 @@ LogicalNodePtr GroupedBinder::Build(LogicalNodePtr input) {
     }
   }
   below.rowtime = static_cast<int>(slots_.size()) - 1;
+  if (table_function_) {
+    below.fields.back().name = "window_time";
+  }
   for (size_t i = 0; i < keys_.size(); ++i) {
     below.fields[i].name = keys_[i].name;
     node->aggregate.keys.push_back(static_cast<int>(i));

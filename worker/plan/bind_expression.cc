@@ -76,7 +76,7 @@ Result<Expr> ExpressionBinder::BindCondition(const sql::Expression& node) {
   SJ_ASSIGN_OR_RETURN(Expr expr, Bind(node));
   if (expr.type.kind != TypeKind::kBoolean && expr.type.kind != TypeKind::kNull) {
     return sql::ErrorAt(node.pos,
-                        fmt::format("{} must be BOOLEAN, not {}", clause_, expr.type.ToString()));
+                        fmt::format("{} must be BOOLEAN, not {}", clause_, TypeText(expr.type)));
   }
   return FoldConstants(CastTo(std::move(expr), DataType::Of(TypeKind::kBoolean)));
 }
@@ -180,14 +180,14 @@ Result<Expr> ExpressionBinder::BindCase(const sql::Expression& node) {
       SJ_ASSIGN_OR_RETURN(Expr operand, Copy(args[0], at));
       SJ_ASSIGN_OR_RETURN(when, Compare(Function::kEqual, std::move(operand), std::move(when), at));
     } else if (when.type.kind != TypeKind::kBoolean && when.type.kind != TypeKind::kNull) {
-      return sql::ErrorAt(at, fmt::format("WHEN must be BOOLEAN, not {}", when.type.ToString()));
+      return sql::ErrorAt(at, fmt::format("WHEN must be BOOLEAN, not {}", TypeText(when.type)));
     }
     branches.push_back(CastTo(std::move(when), DataType::Of(TypeKind::kBoolean)));
     std::optional<DataType> next = CommonType(common, args[i + 1].type);
     if (!next.has_value()) {
       return sql::ErrorAt(node.args[i + 1]->pos,
-                          fmt::format("CASE has results of types {} and {}", common.ToString(),
-                                      args[i + 1].type.ToString()),
+                          fmt::format("CASE has results of types {} and {}", TypeText(common),
+                                      TypeText(args[i + 1].type)),
                           "Write CAST(... AS ...) where a conversion is meant.");
     }
     common = *std::move(next);
@@ -208,8 +208,8 @@ Result<Expr> ExpressionBinder::BindCast(const sql::Expression& node) {
     return NotSupportedYet(node.type->pos, "CAST to CHAR is", "Use STRING or VARCHAR(length).");
   }
   if (!ExplicitlyCasts(value.type, type)) {
-    return sql::ErrorAt(
-        node.pos, fmt::format("cannot cast {} to {}", value.type.ToString(), type.ToString()));
+    return sql::ErrorAt(node.pos,
+                        fmt::format("cannot cast {} to {}", TypeText(value.type), TypeText(type)));
   }
   type.nullable = value.type.nullable;
   if (node.op == "CAST" || value.type.SameAs(type)) {

@@ -32,7 +32,7 @@ bool IsInterval(const DataType& type) {
 Status NoOperator(std::string_view op, const Expr& a, const Expr& b, sql::SourcePos pos) {
   return sql::ErrorAt(
       pos,
-      fmt::format("operator {} does not take {} and {}", op, a.type.ToString(), b.type.ToString()),
+      fmt::format("operator {} does not take {} and {}", op, TypeText(a.type), TypeText(b.type)),
       "Write CAST(... AS ...) where a conversion is meant.");
 }
 
@@ -76,7 +76,7 @@ Status ReadAsTime(Expr* text, const DataType& time, sql::SourcePos pos) {
   }
   if (!FoldCast(to, text)) {
     return sql::ErrorAt(
-        pos, fmt::format("cannot read {} as {}", sql::Quoted(text->literal.s), to.ToString()));
+        pos, fmt::format("cannot read {} as {}", sql::Quoted(text->literal.s), TypeText(to)));
   }
   return base::OkStatus();
 }
@@ -182,8 +182,8 @@ Result<Expr> ExpressionBinder::BindSum(const sql::Expression& node, Expr left, E
 Result<Expr> ExpressionBinder::BindSign(const sql::Expression& node) {
   SJ_ASSIGN_OR_RETURN(Expr value, Bind(*node.args[0]));
   if (!value.type.is_numeric() && !IsInterval(value.type)) {
-    return sql::ErrorAt(
-        node.pos, fmt::format("operator {} does not take {}", node.op, value.type.ToString()));
+    return sql::ErrorAt(node.pos,
+                        fmt::format("operator {} does not take {}", node.op, TypeText(value.type)));
   }
   if (node.op == "+") {
     return value;
@@ -205,7 +205,7 @@ Result<Expr> ExpressionBinder::BindLogic(const sql::Expression& node) {
   for (size_t i = 0; i < args.size(); ++i) {
     if (args[i].type.kind != TypeKind::kBoolean && args[i].type.kind != TypeKind::kNull) {
       return sql::ErrorAt(node.args[i]->pos,
-                          fmt::format("{} takes BOOLEAN, not {}", name, args[i].type.ToString()));
+                          fmt::format("{} takes BOOLEAN, not {}", name, TypeText(args[i].type)));
     }
     args[i] = CastTo(std::move(args[i]), DataType::Of(TypeKind::kBoolean));
   }
@@ -280,7 +280,7 @@ Result<Expr> ExpressionBinder::BindLike(const sql::Expression& node) {
   for (size_t i = 0; i < args.size(); ++i) {
     const sql::SourcePos at = node.args[i]->pos;
     if (args[i].type.kind != TypeKind::kString) {
-      return sql::ErrorAt(at, fmt::format("LIKE takes STRING, not {}", args[i].type.ToString()));
+      return sql::ErrorAt(at, fmt::format("LIKE takes STRING, not {}", TypeText(args[i].type)));
     }
     if (i > 0 && args[i].kind != ExprKind::kLiteral) {
       return NotSupportedYet(at, "LIKE with a computed pattern is", "Write the pattern out.");
@@ -299,7 +299,7 @@ Result<Expr> ExpressionBinder::BindIs(const sql::Expression& node) {
   if (node.op != "NULL") {
     if (value.type.kind != TypeKind::kBoolean && value.type.kind != TypeKind::kNull) {
       return sql::ErrorAt(
-          node.pos, fmt::format("IS {} takes BOOLEAN, not {}", node.op, value.type.ToString()));
+          node.pos, fmt::format("IS {} takes BOOLEAN, not {}", node.op, TypeText(value.type)));
     }
   }
   if (value.type.kind == TypeKind::kNull) {

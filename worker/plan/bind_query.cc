@@ -42,7 +42,7 @@ Status RenameColumns(const std::vector<sql::Identifier>& names, Relation* relati
     return base::OkStatus();
   }
   if (names.size() != relation->columns.size()) {
-    return sql::ErrorAt(names[0].pos, fmt::format("{} names for {} columns", names.size(),
+    return sql::ErrorAt(names[0].pos, fmt::format("{} names for {} column(s)", names.size(),
                                                   relation->columns.size()));
   }
   for (size_t i = 0; i < names.size(); ++i) {

@@ -35,11 +35,6 @@ sql::SourcePos ItemPos(const sql::Insert& insert, size_t i, size_t columns) {
   return one_each ? items[i].expr->pos : query.pos;
 }
 
-std::string NullableText(DataType type) {
-  type.nullable = true;
-  return type.ToString();
-}
-
 void ScannedTables(const LogicalNode& node, std::set<int>* tables) {
   if (node.kind == LogicalKind::kScan) {
     tables->insert(node.table);
@@ -69,7 +64,12 @@ class ScriptBinder {
 
  private:
   Status Add(const sql::CreateTable& create) { return catalog_.AddTable(create, &budget_); }
-  Status Add(const sql::CreateView& create) { return catalog_.AddView(create); }
+  // A view is bound once to find its errors, before its own name is known: it cannot use itself.
+  Status Add(const sql::CreateView& create) {
+    SJ_ASSIGN_OR_RETURN(Relation bound, queries_.BindQuery(*create.query));
+    SJ_RETURN_IF_ERROR(RenameColumns(create.columns, &bound));
+    return catalog_.AddView(create);
+  }
   Status Add(const sql::SetOption& set) { return ApplySet(set, &plan_.settings); }
   Status Add(const sql::ResetOption& reset) { return ApplyReset(reset, &plan_.settings); }
   Status Add(const sql::StatementSet& set) {
@@ -101,7 +101,8 @@ Result<std::vector<int>> ScriptBinder::MapColumns(const sql::Insert& insert,
   const size_t wanted = insert.columns.empty() ? fields.size() : insert.columns.size();
   if (query_columns != wanted) {
     return sql::ErrorAt(insert.query->pos,
-                        fmt::format("the query has {} columns, {} {} {}", query_columns,
+                        fmt::format("the query has {} column{}, {} {} {}", query_columns,
+                                    query_columns == 1 ? "" : "s",
                                     insert.columns.empty() ? "table" : "the column list of",
                                     sql::Quoted(table.spec.name), wanted),
                         insert.columns.empty() ? "Columns are matched by position." : "");
@@ -154,11 +155,11 @@ Result<Expr> ScriptBinder::SinkColumn(const sql::Insert& insert, const Relation&
         "Group by window_start and window_end.");
   }
   if (!ImplicitlyCasts(source.type, field.type)) {
-    return sql::ErrorAt(at,
-                        fmt::format("column {} of table {} is {}, the query gives {}",
-                                    sql::Quoted(field.name), sql::Quoted(table.spec.name),
-                                    NullableText(field.type), NullableText(source.type)),
-                        fmt::format("Write CAST(... AS {}).", NullableText(field.type)));
+    return sql::ErrorAt(
+        at,
+        fmt::format("column {} of table {} is {}, the query gives {}", sql::Quoted(field.name),
+                    sql::Quoted(table.spec.name), TypeText(field.type), TypeText(source.type)),
+        fmt::format("Write CAST(... AS {}).", TypeText(field.type)));
   }
   if (source.type.nullable && !field.type.nullable) {
     return sql::ErrorAt(at,

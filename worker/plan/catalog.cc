@@ -87,7 +87,7 @@ Status AddRow(const sql::CreateTable& create, BindBudget* budget, BoundTable* ta
       SJ_ASSIGN_OR_RETURN(Expr expr, binder.Bind(*column.expr));
       if (expr.type.kind == TypeKind::kNull || expr.type.kind >= TypeKind::kIntervalDay) {
         return sql::ErrorAt(column.expr->pos,
-                            fmt::format("a column cannot be of type {}", expr.type.ToString()));
+                            fmt::format("a column cannot be of type {}", TypeText(expr.type)));
       }
       bound.computed = FoldConstants(std::move(expr));
       table->row.fields.push_back({column.name.name, bound.computed->type});
@@ -107,7 +107,7 @@ Status AddWatermark(const sql::CreateTable& create, BindBudget* budget, BoundTab
   if (type.kind != TypeKind::kTimestamp && type.kind != TypeKind::kTimestampLtz) {
     return sql::ErrorAt(create.watermark_column.pos,
                         fmt::format("WATERMARK is on column {} of type {}",
-                                    sql::Quoted(create.watermark_column.name), type.ToString()),
+                                    sql::Quoted(create.watermark_column.name), TypeText(type)),
                         "It must be a TIMESTAMP(3) or TIMESTAMP_LTZ(3).");
   }
   ExpressionBinder binder(scope, budget, "WATERMARK");
@@ -115,7 +115,7 @@ Status AddWatermark(const sql::CreateTable& create, BindBudget* budget, BoundTab
   if (expr.type.kind != type.kind) {
     return sql::ErrorAt(create.watermark->pos,
                         fmt::format("WATERMARK expression is {}, the column is {}",
-                                    expr.type.ToString(), type.ToString()));
+                                    TypeText(expr.type), TypeText(type)));
   }
   table->watermark = FoldConstants(std::move(expr));
   table->row.rowtime = index;

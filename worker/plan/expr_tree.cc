@@ -178,6 +178,11 @@ int ExprDepth(const Expr& expr) {
   return depth + 1;
 }
 
+std::string TypeText(DataType type) {
+  type.nullable = true;
+  return type.ToString();
+}
+
 void MarkColumns(const Expr& expr, std::vector<bool>* used) {
   if (expr.kind == ExprKind::kColumn) {
     (*used)[static_cast<size_t>(expr.column)] = true;

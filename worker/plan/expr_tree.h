@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "worker/plan/expr.h"
@@ -43,5 +44,7 @@ void RemapColumns(const std::vector<int>& mapping, Expr* expr);
 Expr Substitute(const Expr& expr, const std::vector<Expr>& replacements);
 
 std::string_view ToString(Function function);  // "+", "UPPER", "IS NULL"
+// A type as errors name it: without NOT NULL.
+std::string TypeText(types::DataType type);
 
 }  // namespace sj::worker::plan

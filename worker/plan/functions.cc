@@ -22,7 +22,7 @@ using types::TypeKind;
 Status WrongArgument(const FunctionCall& call, size_t i, std::string_view wanted) {
   return sql::ErrorAt(call.ArgPos(i),
                       fmt::format("function {} takes {} as argument {}, not {}", call.name, wanted,
-                                  i + 1, call.args[i].type.ToString()),
+                                  i + 1, TypeText(call.args[i].type)),
                       "Write CAST(... AS ...) where a conversion is meant.");
 }
 
@@ -127,6 +127,23 @@ Result<Expr> BindAbs(FunctionCall* call) {
   return Call(Function::kAbs, std::move(type), std::move(call->args));
 }
 
+// The parts of days may be extracted, but time is not counted in them.
+constexpr std::array<std::string_view, 11> kUnits = {"YEAR",        "QUARTER", "MONTH",  "WEEK",
+                                                     "DAY",         "HOUR",    "MINUTE", "SECOND",
+                                                     "MILLISECOND", "DOW",     "DOY"};
+constexpr size_t kCountingUnits = 9;
+
+Status CheckUnit(const FunctionCall& call, size_t i, bool parts_too) {
+  const std::string& unit = call.args[i].literal.s;
+  const auto* end = kUnits.begin() + (parts_too ? kUnits.size() : kCountingUnits);
+  if (std::find(kUnits.begin(), end, unit) == end) {
+    return sql::ErrorAt(call.ArgPos(i),
+                        fmt::format("{} does not take the unit {}", call.name, sql::Quoted(unit)),
+                        fmt::format("Units are {}.", fmt::join(kUnits.begin(), end, ", ")));
+  }
+  return base::OkStatus();
+}
+
 template <Function F>
 Result<Expr> BindFloorCeil(FunctionCall* call) {
   if (call->args.size() == 2) {
@@ -134,6 +151,7 @@ Result<Expr> BindFloorCeil(FunctionCall* call) {
       return sql::ErrorAt(call->node.pos,
                           fmt::format("this form of {} is not supported yet", call->name));
     }
+    SJ_RETURN_IF_ERROR(CheckUnit(*call, 1, false));
     SJ_RETURN_IF_ERROR(WantTime(call, 0, false));
     DataType type = call->args[0].type;
     return Call(Function::kFloorTo, std::move(type), std::move(call->args));
@@ -188,7 +206,7 @@ Result<DataType> Unify(FunctionCall* call, size_t from) {
   for (size_t i = from + 1; i < call->args.size(); ++i) {
     std::optional<DataType> next = CommonType(common, call->args[i].type);
     if (!next.has_value()) {
-      return WrongArgument(*call, i, common.ToString());
+      return WrongArgument(*call, i, TypeText(common));
     }
     common = *std::move(next);
   }
@@ -219,21 +237,8 @@ Result<Expr> BindNullIf(FunctionCall* call) {
   return CastTo(Call(Function::kNullIf, std::move(common), std::move(call->args)), type);
 }
 
-constexpr std::array<std::string_view, 10> kUnits = {
-    "YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "DOW", "DOY", "HOUR", "MINUTE", "SECOND"};
-
-Status CheckUnit(const FunctionCall& call, size_t i) {
-  const std::string& unit = call.args[i].literal.s;
-  if (std::find(kUnits.begin(), kUnits.end(), unit) == kUnits.end()) {
-    return sql::ErrorAt(call.ArgPos(i), fmt::format("unknown time unit {}", sql::Quoted(unit)),
-                        "Units are YEAR, QUARTER, MONTH, WEEK, DAY, DOW, DOY, HOUR, MINUTE and "
-                        "SECOND.");
-  }
-  return base::OkStatus();
-}
-
 Result<Expr> BindExtract(FunctionCall* call) {
-  SJ_RETURN_IF_ERROR(CheckUnit(*call, 0));
+  SJ_RETURN_IF_ERROR(CheckUnit(*call, 0, true));
   SJ_RETURN_IF_ERROR(WantTime(call, 1, true));
   DataType type = ResultOf(TypeKind::kBigint, call->args);
   return Call(Function::kExtract, std::move(type), std::move(call->args));
@@ -262,7 +267,7 @@ Result<Expr> BindDateFormat(FunctionCall* call) {
 }
 
 Result<Expr> BindTimestampDiff(FunctionCall* call) {
-  SJ_RETURN_IF_ERROR(CheckUnit(*call, 0));
+  SJ_RETURN_IF_ERROR(CheckUnit(*call, 0, false));
   SJ_RETURN_IF_ERROR(WantTime(call, 1, false));
   SJ_RETURN_IF_ERROR(WantTime(call, 2, false));
   DataType type = ResultOf(TypeKind::kInt, call->args);
@@ -270,6 +275,7 @@ Result<Expr> BindTimestampDiff(FunctionCall* call) {
 }
 
 constexpr int kAny = -1;
+constexpr int kConcatMax = 1000;
 
 const std::vector<FunctionEntry>& Table() {
   static const std::vector<FunctionEntry> table = {
@@ -281,7 +287,8 @@ const std::vector<FunctionEntry>& Table() {
       {"CHARACTER_LENGTH", 1, 1, "CHARACTER_LENGTH(string)",
        OfStrings<Function::kCharLength, TypeKind::kInt>},
       {"COALESCE", 1, kAny, "COALESCE(value, ...)", BindCoalesce},
-      {"CONCAT", 1, kAny, "CONCAT(string, ...)", OfStrings<Function::kConcat, TypeKind::kString>},
+      {"CONCAT", 1, kConcatMax, "CONCAT(string, ...)",
+       OfStrings<Function::kConcat, TypeKind::kString>},
       {"DATE_FORMAT", 2, 2, "DATE_FORMAT(timestamp, pattern)", BindDateFormat},
       {"DAYOFMONTH", 1, 1, "DAYOFMONTH(time)", BindTimePart},
       {"DAYOFWEEK", 1, 1, "DAYOFWEEK(time)", BindTimePart},
@@ -312,7 +319,7 @@ const std::vector<FunctionEntry>& Table() {
       {"SUBSTR", 2, 3, "SUBSTR(string, start[, length])", BindSubstring},
       {"SUBSTRING", 2, 3, "SUBSTRING(string, start[, length])", BindSubstring},
       {"TIMESTAMPDIFF", 3, 3, "TIMESTAMPDIFF(unit, timestamp, timestamp)", BindTimestampDiff},
-      {"TRIM", 2, 3, "TRIM([BOTH|LEADING|TRAILING] string)", BindTrim},
+      {"TRIM", 2, 3, "TRIM([side FROM] string)", BindTrim},
       {"UPPER", 1, 1, "UPPER(string)", OfStrings<Function::kUpper, TypeKind::kString>},
       {"WEEK", 1, 1, "WEEK(time)", BindTimePart},
       {"YEAR", 1, 1, "YEAR(time)", BindTimePart},

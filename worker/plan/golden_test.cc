@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Data tests of the front end: worker/testdata/explain/*.sql with its *.plan beside it, and
-// worker/testdata/errors/*.sql whose first line is "-- error: line:column: text". Plans are rewritten
-// with SJ_TEST_REWRITE=1; error texts never are.
+// worker/testdata/errors/*.sql whose first line is "-- error: line:column: text". Plans are
+// rewritten with SJ_TEST_REWRITE=1; error texts never are.
 #include <gtest/gtest.h>
 
 #include <algorithm>

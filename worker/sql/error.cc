@@ -58,7 +58,8 @@ std::string DidYouMean(std::string_view name, const std::vector<std::string>& ca
   if (name.size() > kQuotedBytesMax) {
     return "";
   }
-  const size_t near = std::max<size_t>(1, name.size() / 3);
+  // A one-letter name is near nothing but itself in the other case.
+  const size_t near = name.size() < 2 ? 0 : std::max<size_t>(1, name.size() / 3);
   size_t best = near + 1;
   const std::string* found = nullptr;
   for (size_t i = 0; i < std::min(candidates.size(), kCandidatesMax); ++i) {

@@ -118,6 +118,9 @@ ExpressionPtr Parser::ParseWordPrimary() {
 ExpressionPtr Parser::ParseParenthesized() {
   const SourcePos at = pos();
   ExpectSymbol("(");
+  if (AcceptSymbol(")")) {
+    return Finish(Make(ExprKind::kRow, at));  // GROUPING SETS (())
+  }
   if (AtQuery()) {
     ExpressionPtr node = Make(ExprKind::kSubquery, at);
     node->query = ParseQuery();

@@ -1,0 +1,4 @@
+-- error: 4:43: CASE has results of types INT and STRING. Write CAST(... AS ...) where a conversion is meant.
+CREATE TABLE t (u STRING, a INT, d DECIMAL(10, 2), ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'kafka', 'topic' = 'x');
+CREATE TABLE s (u STRING, n BIGINT) WITH ('connector' = 'print');
+INSERT INTO s SELECT CASE WHEN a > 1 THEN u ELSE a END, a FROM t;

@@ -1,0 +1,2 @@
+-- error: 2:45: CREATE TABLE ... LIKE is not supported. Write the columns and options out.
+CREATE TABLE t WITH ('connector' = 'kafka') LIKE u;

@@ -1,0 +1,5 @@
+-- error: 4:13: table "s" is both read and written. Declare a second table for the other direction.
+CREATE TABLE t (u STRING, a INT, d DECIMAL(10, 2), ts TIMESTAMP(3), WATERMARK FOR ts AS ts - INTERVAL '5' SECOND) WITH ('connector' = 'kafka', 'topic' = 'x');
+CREATE TABLE s (u STRING, n BIGINT) WITH ('connector' = 'print');
+INSERT INTO s SELECT u, a FROM t;
+INSERT INTO t (u) SELECT u FROM s;
