@@ -3,7 +3,7 @@
 CREATE TABLE purchases (
   user_id INT,
   amount INT,
-  event_time AS LOCALTIMESTAMP,
+  event_time TIMESTAMP(3),
   WATERMARK FOR event_time AS event_time - INTERVAL '1' SECOND
 ) WITH (
   'connector' = 'datagen',

@@ -48,7 +48,7 @@ end() {
 start_load() {
   alive $OUT/load.pid && return
   python -m streamjob_e2e.loadgen --bootstrap "$(bootstrap)" --topic $INPUT --partitions 8 \
-    --rate "$LOAD_RATE" --seed 1 --forever >$OUT/load.log 2>&1 </dev/null &
+    --rate "$LOAD_RATE" --live --events 0 >$OUT/load.log 2>&1 </dev/null &
   echo $! >$OUT/load.pid
 }
 stop_load() { end $OUT/load.pid; }

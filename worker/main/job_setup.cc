@@ -57,7 +57,7 @@ void SetStore(const v1alpha1::StreamJob& job, const SetupOptions& options,
         return table.Option("connector").value_or("").find("kafka") != std::string_view::npos;
       });
   if (store.location.empty() && options.laptop && on_kafka) {
-    store.location = "file://" + std::filesystem::absolute(".streamjob").string();
+    store.location = "file://" + std::filesystem::absolute("streamjob-checkpoints").string();
   }
   store.endpoint = effective.checkpoint.endpoint;
   store.region = effective.checkpoint.region;

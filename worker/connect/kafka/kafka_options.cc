@@ -246,10 +246,10 @@ base::Status CheckFormat(const OptionReader& options) {
     return options.Error("format", format.has_value() ? "and value.format exclude each other"
                                                       : "is required. This worker has: json.");
   }
-  if (format.value_or(*value_format) != "json") {
+  std::string_view chosen = format.has_value() ? *format : *value_format;
+  if (chosen != "json") {
     return options.Error(format.has_value() ? "format" : "value.format",
-                         fmt::format("\"{}\" is not supported. This worker has: json.",
-                                     format.value_or(*value_format)));
+                         fmt::format("\"{}\" is not supported. This worker has: json.", chosen));
   }
   return base::OkStatus();
 }
