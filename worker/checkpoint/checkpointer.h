@@ -37,6 +37,10 @@ struct CheckpointerOptions {
   std::string directory;  // scratch for chunk files; wiped on Open
   int retain = 3;         // committed checkpoints of this worker kept (>= 3 unless told otherwise)
   int chunks_max = 12;    // per (operator, shard) before a forced full merge
+  // Chunks of other ordinals or generations rewritten in one epoch, until none is left.
+  uint64_t rewrite_bytes_max = 64u << 20;
+  // Local copies of chunks kept for merges; above it they are fetched again when needed.
+  uint64_t local_bytes_max = uint64_t{4} << 30;
 };
 
 // What the runtime hands over at the end of an epoch.
@@ -87,7 +91,9 @@ class Checkpointer {
   virtual base::Result<Restored> Restore(const std::vector<CommittedRef>& committed,
                                          state::StateStore* state) = 0;
   // Builds the chunks, merges where due, PUTs one object and verifies it. Not decided until
-  // Confirm.
+  // Confirm. Epochs rise; Write(n + 1) may come before Confirm(n) and builds on n. Shards that are
+  // not in the capture are given up. After an error only the same epoch, with the same capture, may
+  // be written again; the state handed over is not in the chains yet.
   virtual base::Result<WrittenCheckpoint> Write(EpochCapture capture) = 0;
   // The epoch's transaction has committed.
   virtual void Confirm(types::Epoch epoch) = 0;

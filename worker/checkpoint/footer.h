@@ -25,14 +25,17 @@ struct ChunkRef {
   uint64_t offset = 0;
   uint64_t length = 0;
   uint64_t entries = 0;
-  std::string checksum;  // XXH3-64 of the bytes, hex
+  std::string checksum;        // XXH3-64 of the bytes, hex
+  int64_t ns_max = INT64_MAX;  // largest namespace in it; once expired the chunk is left out
   bool operator==(const ChunkRef&) const = default;
 };
 
 // State of one operator in one shard: chunks oldest first.
 struct OperatorState {
   uint16_t op = 0;
-  int64_t expired_below = INT64_MIN;  // namespaces below are gone
+  int64_t expired_below = INT64_MIN;  // namespaces below are gone, in every key group
+  // Of each key group of the shard, when they differ (threads may be at different watermarks).
+  std::vector<int64_t> groups_expired_below;
   std::vector<ChunkRef> chunks;
 };
 
@@ -83,5 +86,11 @@ struct MetadataRef {
   std::string footer_hash;
 };
 base::Result<MetadataRef> ParseCommitMetadata(std::string_view metadata);  // kCorrupt
+inline constexpr size_t kCommitMetadataBytesMax = 200;
+
+// The footer JSON inside the last bytes of an object. kCorrupt when they are not an object's end.
+// `wanted` gets the number of last bytes needed when `tail` is too short (the view is then empty).
+base::Result<std::string_view> FindFooter(std::string_view tail, size_t* wanted);
+std::string SealFooter(std::string_view footer_json);  // footer | length | "SJC1"
 
 }  // namespace sj::worker::checkpoint

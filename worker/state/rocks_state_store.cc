@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "worker/state/rocks_common.h"
+#include "worker/state/scratch_directory.h"
 #include "worker/state/state_store.h"
 
 namespace sj::worker::state {
@@ -129,29 +130,6 @@ class RocksStateStore final : public StateStore {
   std::atomic<uint64_t> next_ingest_{0};
 };
 
-// Empties the directory, keeping the directory itself: it may be a mount point.
-base::Status WipeDirectory(const std::string& directory) {
-  fs::path path = fs::path(directory).lexically_normal();
-  if (!path.is_absolute() || path == path.root_path()) {
-    return base::InvalidArgument(
-        fmt::format("open local state in \"{}\": not an absolute path below the root", directory));
-  }
-  std::error_code error;
-  fs::create_directories(path, error);
-  fs::directory_iterator it(path, error);
-  while (!error && it != fs::directory_iterator()) {
-    fs::remove_all(it->path(), error);
-    if (!error) {
-      it.increment(error);
-    }
-  }
-  if (error) {
-    return base::Unavailable(
-        fmt::format("wipe local state in \"{}\": {}", directory, error.message()));
-  }
-  return base::OkStatus();
-}
-
 rocksdb::Options DatabaseOptions(const StateStoreOptions& options) {
   rocksdb::BlockBasedTableOptions table;
   table.block_size = 16u << 10;
@@ -179,7 +157,7 @@ rocksdb::Options DatabaseOptions(const StateStoreOptions& options) {
 }  // namespace
 
 base::Result<std::unique_ptr<StateStore>> StateStore::Open(const StateStoreOptions& options) {
-  SJ_RETURN_IF_ERROR(WipeDirectory(options.directory));
+  SJ_RETURN_IF_ERROR(WipeScratchDirectory(options.directory).WithContext("open local state"));
   rocksdb::DB* db = nullptr;
   rocksdb::Status opened = rocksdb::DB::Open(DatabaseOptions(options), options.directory, &db);
   if (!opened.ok()) {

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: Apache-2.0
+// EpochCheckpointer: Checkpointer over EpochBuilder (writing), PlanRestore (reading) and Retention
+// (deleting). The chains move to the next epoch only when its object is stored. Owned by the epoch
+// thread; Collect, OldestGeneration and StateBytes may run on another one, they use only Retention
+// and atomics.
+#include "worker/checkpoint/checkpointer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <set>
+#include <utility>
+
+#include "api/base/failpoint.h"
+#include "worker/checkpoint/chain.h"
+#include "worker/checkpoint/chunk_files.h"
+#include "worker/checkpoint/epoch_builder.h"
+#include "worker/checkpoint/mapped_file.h"
+#include "worker/checkpoint/object_name.h"
+#include "worker/checkpoint/restore_plan.h"
+#include "worker/checkpoint/retention.h"
+#include "worker/state/chunk.h"
+#include "worker/state/scratch_directory.h"
+
+namespace sj::worker::checkpoint {
+namespace {
+
+constexpr int kDeletesMax = 1000;  // in one Collect
+
+ObjectName OwnName(const CheckpointIdentity& identity) {
+  ObjectName name;
+  name.job_uid = identity.job_uid;
+  name.generation = identity.generation;
+  name.ordinal = identity.ordinal;
+  name.incarnation = identity.incarnation;
+  return name;
+}
+
+class EpochCheckpointer final : public Checkpointer {
+ public:
+  EpochCheckpointer(CheckpointerOptions options, store::ObjectStore* store)
+      : options_(std::move(options)),
+        own_(OwnName(options_.identity)),
+        store_(store),
+        files_(options_.directory, store),
+        retention_(own_, options_.retain) {}
+
+  base::Result<Restored> Restore(const std::vector<CommittedRef>& committed,
+                                 state::StateStore* state) override;
+  base::Result<WrittenCheckpoint> Write(EpochCapture capture) override;
+  void Confirm(types::Epoch epoch) override { retention_.Committed(epoch); }
+  base::Status Collect(types::Generation generation_floor) override;
+  types::Generation OldestGeneration() const override { return retention_.OldestGeneration(); }
+  uint64_t StateBytes() const override { return state_bytes_; }
+
+ private:
+  base::Status Ingest(const Chains& chains, state::StateStore* state);
+  base::Status DropExpired(const ChainKey& key, const Chain& chain, state::StateStore* state);
+  base::Status CheckEpoch(types::Epoch epoch) const;
+  base::Result<WrittenCheckpoint> WriteAs(const std::string& object, EpochCapture* capture);
+  void Adopt(EpochBuilder* builder);
+  void KeepFiles();
+  base::Status DeleteObject(const std::string& object, int* budget);
+  base::Status SweepOwn(int* budget);
+  base::Status SweepGenerations(types::Generation floor, int* budget);
+
+  const CheckpointerOptions options_;
+  const ObjectName own_;
+  store::ObjectStore* const store_;
+
+  // Owned by the epoch thread.
+  ChunkFiles files_;
+  Chains chains_;
+  types::Epoch last_epoch_ = 0;
+  types::Epoch failed_epoch_ = 0;  // 0: none
+  int retry_ = 0;
+
+  Retention retention_;
+  std::atomic<uint64_t> state_bytes_{0};
+  // Used by Collect only.
+  bool own_swept_ = false;
+  types::Generation floor_swept_ = 0;
+};
+
+base::Result<Restored> EpochCheckpointer::Restore(const std::vector<CommittedRef>& committed,
+                                                  state::StateStore* state) {
+  SJ_ASSIGN_OR_RETURN(RestorePlan plan, PlanRestore(committed, options_.identity, store_));
+  for (auto& [key, chain] : plan.chains) {
+    chain.DropDead();
+  }
+  SJ_RETURN_IF_ERROR(Ingest(plan.chains, state));
+  Restored restored = std::move(plan.restored);
+  restored.bytes = files_.fetched_bytes();
+  restored.objects = static_cast<int>(plan.objects.size());
+  chains_ = std::move(plan.chains);
+  last_epoch_ = restored.epoch;
+  if (!committed.empty()) {
+    retention_.Restored(restored.epoch, std::move(plan.objects));
+  }
+  KeepFiles();
+  return restored;
+}
+
+base::Status EpochCheckpointer::Ingest(const Chains& chains, state::StateStore* state) {
+  for (const auto& [key, chain] : chains) {
+    SJ_RETURN_IF_ERROR(files_.Prefetch(chain.chunks));
+    for (const ChunkRef& chunk : chain.chunks) {
+      SJ_ASSIGN_OR_RETURN(std::string file, files_.Get(chunk));
+      SJ_RETURN_IF_ERROR(state->Ingest(file).WithContext(
+          fmt::format("restore operator {} of shard {}", key.second, key.first)));
+    }
+    SJ_RETURN_IF_ERROR(DropExpired(key, chain, state));
+  }
+  return base::OkStatus();
+}
+
+// Chunks may still hold namespaces that have expired since they were written.
+base::Status EpochCheckpointer::DropExpired(const ChainKey& key, const Chain& chain,
+                                            state::StateStore* state) {
+  const CheckpointIdentity& identity = options_.identity;
+  types::KeyGroupRange range =
+      types::ShardRange(key.first, identity.shards, identity.max_parallelism);
+  for (int group = range.begin; group < range.end; ++group) {
+    int64_t below = chain.expired_below[static_cast<size_t>(group - range.begin)];
+    uint16_t kg = static_cast<uint16_t>(group);
+    std::string from = state::EncodeStateKey({key.second, kg, INT64_MIN, {}});
+    std::string to = state::EncodeStateKey({key.second, kg, below, {}});
+    bool found = false;
+    SJ_RETURN_IF_ERROR(state->Scan(from, to, [&](std::string_view, std::string_view) {
+      found = true;
+      return false;
+    }));
+    if (found) {
+      SJ_RETURN_IF_ERROR(state->DeleteRange(from, to));
+    }
+  }
+  return base::OkStatus();
+}
+
+base::Status EpochCheckpointer::CheckEpoch(types::Epoch epoch) const {
+  if (failed_epoch_ != 0 && epoch != failed_epoch_) {
+    return base::Internal(
+        fmt::format("write epoch {}: epoch {} failed and must come first", epoch, failed_epoch_));
+  }
+  if (epoch <= last_epoch_) {
+    return base::Internal(
+        fmt::format("write epoch {}: epoch {} is written already", epoch, last_epoch_));
+  }
+  return base::OkStatus();
+}
+
+base::Result<WrittenCheckpoint> EpochCheckpointer::Write(EpochCapture capture) {
+  SJ_RETURN_IF_ERROR(CheckEpoch(capture.epoch));
+  ObjectName name = own_;
+  name.epoch = capture.epoch;
+  name.retry = retry_;
+  const std::string object = FormatObjectName(name);
+  const types::Epoch epoch = capture.epoch;
+  base::Result<WrittenCheckpoint> written = WriteAs(object, &capture);
+  if (!written.ok()) {
+    failed_epoch_ = epoch;
+    ++retry_;
+    retention_.Abandoned(object);
+    return std::move(written).status().WithContext(fmt::format("write epoch {}", epoch));
+  }
+  last_epoch_ = epoch;
+  failed_epoch_ = 0;
+  retry_ = 0;
+  return written;
+}
+
+base::Result<WrittenCheckpoint> EpochCheckpointer::WriteAs(const std::string& object,
+                                                           EpochCapture* capture) {
+  EpochBuilder builder(options_, &files_, object);
+  SJ_RETURN_IF_ERROR(builder.Build(chains_, capture));
+  std::string footer;
+  SJ_ASSIGN_OR_RETURN(std::string packed, builder.Pack(*capture, &footer));
+  SJ_RETURN_IF_ERROR(base::Failpoint("checkpoint.before_upload"));
+  WrittenCheckpoint written;
+  written.object = object;
+  written.metadata = CommitMetadata(object, footer);
+  written.puts = 1;
+  {
+    SJ_ASSIGN_OR_RETURN(MappedFile bytes, MappedFile::Open(packed));
+    SJ_RETURN_IF_ERROR(store_->Put(object, bytes.view()));
+    written.bytes = bytes.view().size();
+  }
+  SJ_RETURN_IF_ERROR(base::Failpoint("checkpoint.after_upload"));
+  std::error_code ignored;
+  std::filesystem::remove(packed, ignored);
+  Adopt(&builder);
+  std::set<std::string> objects = {object};
+  for (const auto& [key, chain] : chains_) {
+    for (const ChunkRef& chunk : chain.chunks) {
+      objects.insert(chunk.object);
+    }
+  }
+  retention_.Written(capture->epoch, std::move(objects));
+  return written;
+}
+
+void EpochCheckpointer::Adopt(EpochBuilder* builder) {
+  for (const auto& [chunk, file] : builder->made()) {
+    files_.Adopt(chunk, file);
+  }
+  chains_ = builder->TakeChains();
+  KeepFiles();
+}
+
+void EpochCheckpointer::KeepFiles() {
+  std::vector<const ChunkRef*> live;
+  uint64_t bytes = 0;
+  for (const auto& [key, chain] : chains_) {
+    for (const ChunkRef& chunk : chain.chunks) {
+      live.push_back(&chunk);
+      bytes += chunk.length;
+    }
+  }
+  state_bytes_ = bytes;
+  files_.Keep(live, options_.local_bytes_max);
+}
+
+base::Status EpochCheckpointer::Collect(types::Generation generation_floor) {
+  int budget = kDeletesMax;
+  for (const std::string& object : retention_.Garbage()) {
+    SJ_RETURN_IF_ERROR(DeleteObject(object, &budget));
+    retention_.Deleted(object);
+  }
+  if (!own_swept_ && retention_.full()) {
+    SJ_RETURN_IF_ERROR(SweepOwn(&budget));
+    own_swept_ = budget > 0;
+  }
+  // One worker does it for all ordinals, those that are gone included.
+  if (own_.ordinal == 0 && generation_floor > floor_swept_ &&
+      generation_floor <= retention_.OldestGeneration()) {
+    SJ_RETURN_IF_ERROR(SweepGenerations(generation_floor, &budget));
+    floor_swept_ = budget > 0 ? generation_floor : floor_swept_;
+  }
+  return base::OkStatus();
+}
+
+// Over the budget nothing is deleted; the next Collect goes on.
+base::Status EpochCheckpointer::DeleteObject(const std::string& object, int* budget) {
+  if (*budget <= 0) {
+    return base::OkStatus();
+  }
+  --*budget;
+  SJ_RETURN_IF_ERROR(base::Failpoint("checkpoint.in_collect"));
+  return store_->Delete(object);
+}
+
+// What former incarnations of this ordinal left behind.
+base::Status EpochCheckpointer::SweepOwn(int* budget) {
+  SJ_ASSIGN_OR_RETURN(
+      std::vector<store::ObjectInfo> found,
+      store_->List(fmt::format("{}/g{}/{}/", own_.job_uid, own_.generation, own_.ordinal)));
+  for (const store::ObjectInfo& object : found) {
+    if (retention_.MayGo(object.key)) {
+      SJ_RETURN_IF_ERROR(DeleteObject(object.key, budget));
+    }
+  }
+  return base::OkStatus();
+}
+
+base::Status EpochCheckpointer::SweepGenerations(types::Generation floor, int* budget) {
+  SJ_ASSIGN_OR_RETURN(std::vector<store::ObjectInfo> found, store_->List(own_.job_uid + "/"));
+  for (const store::ObjectInfo& object : found) {
+    ObjectName name;
+    if (ParseObjectName(object.key, &name) && name.job_uid == own_.job_uid &&
+        name.generation < floor && !retention_.Refers(object.key)) {
+      SJ_RETURN_IF_ERROR(DeleteObject(object.key, budget));
+    }
+  }
+  return base::OkStatus();
+}
+
+base::Status CheckOptions(const CheckpointerOptions& options) {
+  const CheckpointIdentity& identity = options.identity;
+  SJ_RETURN_IF_ERROR(CheckNamePart("job uid", identity.job_uid, true));
+  SJ_RETURN_IF_ERROR(CheckNamePart("incarnation", identity.incarnation, false));
+  bool fine = identity.generation >= 0 && identity.ordinal >= 0 && identity.shards > 0 &&
+              identity.max_parallelism > 0 && identity.max_parallelism <= 1 << 15 &&
+              identity.max_parallelism % identity.shards == 0 && options.retain >= 1 &&
+              options.chunks_max >= 1;
+  if (!fine) {
+    return base::InvalidArgument(fmt::format(
+        "open checkpoints: generation {}, ordinal {}, {} shards of {} key groups, retain {}, at "
+        "most {} chunks",
+        identity.generation, identity.ordinal, identity.shards, identity.max_parallelism,
+        options.retain, options.chunks_max));
+  }
+  ObjectName longest = OwnName(identity);
+  longest.epoch = INT64_MAX;
+  longest.retry = INT32_MAX;
+  if (CommitMetadata(FormatObjectName(longest), "").size() > kCommitMetadataBytesMax) {
+    return base::InvalidArgument(
+        fmt::format("open checkpoints: job uid and incarnation are too long together"));
+  }
+  return base::OkStatus();
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Checkpointer>> Checkpointer::Open(const CheckpointerOptions& options,
+                                                               store::ObjectStore* store) {
+  SJ_RETURN_IF_ERROR(CheckOptions(options));
+  SJ_RETURN_IF_ERROR(
+      state::WipeScratchDirectory(options.directory).WithContext("open checkpoints"));
+  return std::unique_ptr<Checkpointer>(new EpochCheckpointer(options, store));
+}
+
+}  // namespace sj::worker::checkpoint
