@@ -6,6 +6,8 @@ import pytest
 
 from streamjob_e2e import environment
 from streamjob_e2e.case import Case
+from streamjob_e2e.cluster import Cluster
+from streamjob_e2e.cluster_job import ClusterJob
 
 
 def pytest_addoption(parser):
@@ -15,7 +17,7 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
-        if "cluster" in fixtures:
+        if fixtures & {"cluster", "job"}:
             item.add_marker(pytest.mark.cluster)
         elif "case" in fixtures:
             item.add_marker(pytest.mark.local)
@@ -64,3 +66,18 @@ def case(request, kafka, s3):
     yield made
     report = getattr(request.node, "report_call", None)
     made.finish(failed=report is None or report.failed)
+
+
+@pytest.fixture(scope="session")
+def cluster(kafka, s3):
+    """Three nodes with the operator. Kafka and S3 first: they answer on the cluster's bridge."""
+    return Cluster()
+
+
+@pytest.fixture
+def job(case, cluster):
+    """A StreamJob of this scenario, with topics and the store's Secret, not applied yet."""
+    case.topics()
+    made = ClusterJob(case, cluster)
+    made.secret()
+    return made

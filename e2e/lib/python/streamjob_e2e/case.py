@@ -30,13 +30,17 @@ class Case:
         os.makedirs(self.folder)
         self.source, self.sink = f"{self.name}-in", f"{self.name}-out"
         self.group = f"streamjob.{self.name}"
-        self._topics, self._endings, self.collectors = [], [], []
+        self._topics, self._endings, self._collectors = [], [], []
 
     # --- what a scenario is made of ---------------------------------------------------------------
 
     def defer(self, ending):
         """Called at the end, last first, whether the scenario passes or not."""
         self._endings.append(ending)
+
+    def collect_from(self, give):
+        """`give` yields (file name, function that gives lines), asked when the scenario failed."""
+        self._collectors.append(give)
 
     def topic(self, name, partitions=PARTITIONS):
         self._topics.append(self.kafka.topic(name, partitions))
@@ -101,10 +105,16 @@ class Case:
 
     def collect(self):
         """For a failed scenario: what a person would ask for first."""
-        for name, ask in [("topics.txt", self._topic_lines), ("offsets.txt", self._offset_lines),
-                          ("store.txt", lambda: self.s3.keys() if self.s3 else []), *self.collectors]:
+        wanted = [("topics.txt", self._topic_lines), ("offsets.txt", self._offset_lines),
+                  ("store.txt", lambda: self.s3.keys() if self.s3 else [])]
+        for give in self._collectors:
             try:
-                lines = ask()
+                wanted += list(give())
+            except Exception as error:  # pylint: disable=broad-except
+                wanted.append(("collecting.txt", lambda e=error: [str(e)]))
+        for name, ask in wanted:
+            try:
+                lines = list(ask())
             except Exception as error:  # pylint: disable=broad-except
                 lines = [f"could not be collected: {error}"]
             with open(os.path.join(self.folder, name), "w", encoding="utf-8") as out:

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A StreamJob in the cluster: its namespace, Secret, workers and what its status says."""
+import os
+
+from streamjob_e2e import jobs
+from streamjob_e2e.kubectl import condition, condition_text
+from streamjob_e2e.waiting import TimedOut, wait_until
+
+SECRET = "s3"
+# What the operator may make for a job.
+CHILDREN = ("statefulsets,pods,services,configmaps,serviceaccounts,poddisruptionbudgets,roles,"
+            "rolebindings,secrets,controllerrevisions")
+
+
+class ClusterJob:
+    """The purchases query of a Case, or any other SQL, in a namespace of its own."""
+
+    def __init__(self, case, cluster):
+        self.case, self.cluster, self.kubectl = case, cluster, cluster.kubectl
+        self.name, self.namespace = "purchases", case.name
+        self.kubectl.apply({"apiVersion": "v1", "kind": "Namespace",
+                            "metadata": {"name": self.namespace}})
+        case.defer(self._end)
+        self._own = {self._id(thing) for thing in self.children()}
+        case.collect_from(lambda: cluster.describe(self.namespace))
+
+    def _end(self):
+        """The job first: its finalizer needs the operator; then the namespace with all in it."""
+        self.kubectl.delete("streamjob", self.name, self.namespace)
+        self.kubectl.delete("namespace", self.namespace)
+
+    @staticmethod
+    def _id(thing):
+        return thing["kind"], thing["metadata"]["name"]
+
+    def secret(self, **changes):
+        """The Secret with the store's keys, as documented."""
+        data = {**self.case.s3.credentials(), **changes}
+        self.kubectl.apply({"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+                            "metadata": {"name": SECRET, "namespace": self.namespace},
+                            "stringData": data})
+        self._own.add(("Secret", SECRET))
+
+    def apply(self, sql=None, source_options=None, sink_options=None, interval="500ms", **spec):
+        case = self.case
+        sql = sql or jobs.purchases_sql(case.kafka.pod_bootstrap, case.source, case.sink,
+                                        source_options, sink_options)
+        checkpoint = {"interval": interval, "location": f"s3://{case.s3.bucket}/{self.namespace}",
+                      "endpoint": case.s3.pod_endpoint, "region": case.s3.region,
+                      "secretRef": {"name": SECRET}}
+        spec = {"replicas": 2, "worker": {"threads": 1, "resources": {
+            "requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}}, **spec}
+        job = jobs.manifest(self.name, sql, checkpoint, self.namespace, **spec)
+        with open(os.path.join(case.folder, "job.yaml"), "w", encoding="utf-8") as out:
+            out.write(jobs.dump(job))
+        self.kubectl.apply(job)
+        case.group = f"streamjob.{self.get()['metadata']['uid']}"
+
+    def get(self):
+        return self.kubectl.get("streamjob", self.name, self.namespace)
+
+    def status(self):
+        return (self.get() or {}).get("status", {})
+
+    def ready(self):
+        job = self.get()
+        current = (job or {}).get("status", {}).get("observedGeneration") == (
+            job or {"metadata": {}})["metadata"].get("generation")
+        return current and condition(job, "Ready").get("status") == "True"
+
+    def wait_ready(self, seconds=120):
+        try:
+            wait_until("Ready=True", self.ready, seconds)
+        except TimedOut as error:
+            raise TimedOut(f"{error}; conditions: {condition_text(self.get())}") from None
+
+    def wait_phase(self, phase, seconds=120):
+        try:
+            wait_until(f"phase {phase}", lambda: self.status().get("phase") == phase, seconds)
+        except TimedOut as error:
+            raise TimedOut(f"{error}; phase {self.status().get('phase')}, conditions: "
+                           f"{condition_text(self.get())}") from None
+
+    def wait_words(self, *words, seconds=90):
+        """Until one condition has all the words; returns its type, reason and message."""
+        def found():
+            for c in self.status().get("conditions", []):
+                text = f"{c['type']}={c['status']} {c.get('reason', '')}: {c.get('message', '')}"
+                if all(word.lower() in text.lower() for word in words):
+                    return text
+            return _Not(condition_text(self.get()))
+        return wait_until(f"a condition with the words {words}", found, seconds, 0.5)
+
+    def epoch(self):
+        return self.status().get("checkpoint", {}).get("lastCompletedEpoch", 0)
+
+    def wait_epochs(self, count, seconds=90):
+        goal = self.epoch() + count
+        wait_until(f"epoch {goal}", lambda: self.epoch() >= goal, seconds, 0.5)
+
+    def pods(self):
+        """Worker pods, by name."""
+        found = self.kubectl.items("pods", self.namespace)
+        return sorted(found, key=lambda pod: pod["metadata"]["name"])
+
+    def running_pods(self):
+        return [pod for pod in self.pods() if "deletionTimestamp" not in pod["metadata"] and any(
+            "running" in c.get("state", {}) for c in pod.get("status", {}).get("containerStatuses", []))]
+
+    def children(self):
+        """Everything in the namespace that Kubernetes did not put there itself."""
+        return [thing for thing in self.kubectl.items(CHILDREN, self.namespace)
+                if self._id(thing) not in {("ConfigMap", "kube-root-ca.crt"),
+                                           ("ServiceAccount", "default")}]
+
+    def left_over(self):
+        """What is there and was not before the job."""
+        return [self._id(thing) for thing in self.children() if self._id(thing) not in self._own]
+
+    def patch(self, **spec):
+        self.kubectl.patch("streamjob", self.name, self.namespace, {"spec": spec})
+
+
+class _Not:
+    """Untrue, with the text that was seen."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __bool__(self):
+        return False
+
+    def __repr__(self):
+        return self.text
