@@ -14,7 +14,6 @@
 #include "worker/connect/kafka/kafka_sink.h"
 #include "worker/connect/kafka/kafka_source.h"
 #include "worker/connect/options.h"
-#include "worker/connect/position_topic.h"
 #include "worker/connect/print/print_sink.h"
 
 namespace sj::worker::connect {
@@ -79,16 +78,6 @@ base::Status NoConnector(const types::TableSpec& table, std::string_view connect
 }
 
 }  // namespace
-
-std::string PositionTopic(const ConnectContext& context, const types::TableSpec& table) {
-  std::string name = fmt::format("{}.{}.source.{}", context.id_prefix, context.job_id, table.name);
-  for (char& c : name) {
-    bool legal = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                 c == '.' || c == '_' || c == '-';
-    c = legal ? c : '_';
-  }
-  return name;
-}
 
 base::Result<std::unique_ptr<Source>> MakeSource(const types::TableSpec& table,
                                                  const ConnectContext& context) {

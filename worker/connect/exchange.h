@@ -55,7 +55,8 @@ class ExchangeLog {
   // be used; kInvalidArgument when one exists with another partition count.
   virtual base::Status EnsureTopics(const std::vector<std::string>& topics, int partitions) = 0;
   virtual base::Result<int64_t> Earliest(const types::InputPartition& partition) = 0;
-  // The last stable offset now.
+  // The last stable offset now. A transaction whose commit has just returned may still hold it for
+  // some milliseconds; one whose producer has been fenced does not.
   virtual base::Result<int64_t> StableEnd(const types::InputPartition& partition) = 0;
   virtual base::Result<std::unique_ptr<ExchangeReader>> OpenReader(
       const std::vector<ExchangeStart>& starts) = 0;

@@ -357,7 +357,7 @@ Outcome Decoder::State::DecodeField(ondemand::value value, ObjectPlan* plan, siz
 int Decoder::State::FindField(ObjectPlan* plan, ondemand::field& field) {
   const char* key = field.key().raw();
   int found = plan->table->Predict(key);
-  if (found >= 0) {
+  if (found != FieldTable::kNoGuess) {
     return found;
   }
   // The quote that ends the key: the parser has seen that there is one.
@@ -373,7 +373,7 @@ int Decoder::State::FindField(ObjectPlan* plan, ondemand::field& field) {
     std::optional<size_t> size = UnescapeInPlace(scratch_.data(), scratch_.size());
     name = std::string_view(scratch_).substr(0, size.value_or(0));
   }
-  return plan->table->Find(name);
+  return plan->table->Find(name, !escaped);
 }
 
 Outcome Decoder::State::DecodeObject(ondemand::object object, ObjectPlan* plan,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // FieldTable: from a field name in a document to the index of the wanted field. Producers write
 // their fields in one order, so the field that followed last time is tried first; then a small
-// hash of length and characters. Owned by one task thread.
+// hash of length and characters. Unwanted names are learnt too, up to a bound, so that they are
+// passed over as fast. Owned by one task thread.
 #pragma once
 
 #include <array>
@@ -16,9 +17,14 @@ namespace sj::worker::connect::json {
 class FieldTable {
  public:
   static constexpr size_t kPredictBytesMax = 64;
+  static constexpr size_t kLearntMax = 64;
+  // Answers of Predict and Find besides an index.
+  static constexpr int kUnwanted = -1;
+  static constexpr int kNoGuess = -2;
 
-  explicit FieldTable(const std::vector<std::string>& names) : names_(names) {
-    following_.assign(names.size() + 1, -1);
+  explicit FieldTable(const std::vector<std::string>& names)
+      : names_(names), wanted_(names.size()), start_(names.size() + kLearntMax), last_(start_) {
+    following_.assign(start_ + 1, -1);
     slots_.fill(-1);
     chain_.assign(names.size(), -1);
     for (size_t i = 0; i < names.size(); ++i) {
@@ -29,33 +35,47 @@ class FieldTable {
   }
 
   // Call before the first field of an object.
-  void Start() { last_ = names_.size(); }
+  void Start() { last_ = start_; }
 
-  // The wanted field whose name starts at `key` and is followed by a quote, if it is the one that
-  // followed last time; else -1. REQUIRES: kPredictBytesMax readable bytes at key.
+  // The field whose name starts at `key` and is followed by a quote, if it is the one that followed
+  // last time: its index or kUnwanted; else kNoGuess. REQUIRES: kPredictBytesMax readable bytes at
+  // key.
   int Predict(const char* key) {
     int guess = following_[last_];
     if (guess < 0) {
-      return -1;
+      return kNoGuess;
     }
     const std::string& name = names_[static_cast<size_t>(guess)];
     if (name.size() >= kPredictBytesMax || std::memcmp(key, name.data(), name.size()) != 0 ||
         key[name.size()] != '"') {
-      return -1;
+      return kNoGuess;
     }
     last_ = static_cast<size_t>(guess);
-    return guess;
+    return last_ < wanted_ ? guess : kUnwanted;
   }
 
-  int Find(std::string_view name) {
-    for (int i = slots_[Hash(name)]; i >= 0; i = chain_[static_cast<size_t>(i)]) {
-      if (names_[static_cast<size_t>(i)] == name) {
-        following_[last_] = i;
-        last_ = static_cast<size_t>(i);
-        return i;
-      }
+  // `plain`: the name stands in the document without escapes, so Predict may find it again.
+  int Find(std::string_view name, bool plain) {
+    size_t slot = Hash(name);
+    int found = slots_[slot];
+    while (found >= 0 && names_[static_cast<size_t>(found)] != name) {
+      found = chain_[static_cast<size_t>(found)];
     }
-    return -1;
+    bool learn = plain && name.size() < kPredictBytesMax && names_.size() < wanted_ + kLearntMax;
+    if (found < 0 && !learn) {
+      return kUnwanted;
+    }
+    if (found < 0) {
+      found = static_cast<int>(names_.size());
+      names_.emplace_back(name);
+      chain_.push_back(slots_[slot]);
+      slots_[slot] = found;
+    }
+    if (plain) {
+      following_[last_] = found;
+    }
+    last_ = static_cast<size_t>(found);
+    return last_ < wanted_ ? found : kUnwanted;
   }
 
  private:
@@ -69,11 +89,13 @@ class FieldTable {
            (kSlots - 1);
   }
 
-  std::vector<std::string> names_;
-  std::vector<int> following_;  // by the field before; the last entry: the first of an object
+  std::vector<std::string> names_;  // the wanted ones, then the learnt ones
+  const size_t wanted_;
+  const size_t start_;          // stands for "before the first field" in following_
+  std::vector<int> following_;  // by the field before
   std::array<int, kSlots> slots_{};
   std::vector<int> chain_;
-  size_t last_ = 0;
+  size_t last_;
 };
 
 }  // namespace sj::worker::connect::json

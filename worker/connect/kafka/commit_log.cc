@@ -184,6 +184,7 @@ base::Status KafkaCommitLog::Flush(types::Epoch epoch) {
   }
   base::Status flushed = slot.producer->Flush(options_.commit_total);
   if (!flushed.ok()) {
+    flushed = slot.producer->Settle(std::move(flushed));
     return Die(std::move(flushed).WithContext(fmt::format("epoch {}", epoch)));
   }
   std::lock_guard lock(mu_);
@@ -258,6 +259,9 @@ base::Status KafkaCommitLog::Commit(types::Epoch epoch,
     status = begun ? base::OkStatus() : slot.producer->Begin();
     if (status.ok()) {
       status = CommitSlot(&slot, epoch, positions);
+    }
+    if (!status.ok() && slot.producer != nullptr) {
+      status = slot.producer->Settle(std::move(status));
     }
   }
   if (!status.ok()) {

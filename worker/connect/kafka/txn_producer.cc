@@ -37,8 +37,9 @@ TxnProducer::~TxnProducer() {
   topics_.clear();  // before the client they belong to
 }
 
-base::Status TxnProducer::FromError(ErrorHandle error, std::string_view doing) const {
+base::Status TxnProducer::FromError(ErrorHandle error, std::string_view doing) {
   rd_kafka_resp_err_t code = rd_kafka_error_code(error.get());
+  requires_abort_ = rd_kafka_error_txn_requires_abort(error.get()) != 0;
   char text[512];
   rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(client_->handle(), text, sizeof text);
   if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -173,7 +174,10 @@ base::Status TxnProducer::Flush(milliseconds total) {
     if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR) {
       return FromCode(fatal, fmt::format("flush as \"{}\"", id_), text);
     }
-    SJ_RETURN_IF_ERROR(client_->DeliveryFailure());
+    if (base::Status failed = client_->DeliveryFailure(); !failed.ok()) {
+      requires_abort_ = true;
+      return failed;
+    }
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
       return base::OkStatus();
     }
@@ -236,8 +240,17 @@ base::Status TxnProducer::Commit(milliseconds total) {
   }
 }
 
+base::Status TxnProducer::Settle(base::Status failed) {
+  if (failed.kind() == base::ErrorKind::kFenced || !requires_abort_) {
+    return failed;
+  }
+  base::Status aborted = Abort(kSettleMax);
+  return !aborted.ok() && aborted.kind() == base::ErrorKind::kFenced ? aborted : failed;
+}
+
 base::Status TxnProducer::Abort(milliseconds total) {
   suspicious_ = true;
+  requires_abort_ = false;
   Deadline deadline(total);
   rd_kafka_flush(client_->handle(), deadline.Slice(total));
   for (;;) {

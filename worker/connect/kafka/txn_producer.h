@@ -36,6 +36,9 @@ class TxnProducer {
   base::Status Commit(milliseconds total);
   // Flushes, then aborts; at most about `total`. Errors only matter to the log.
   base::Status Abort(milliseconds total);
+  // After a failed call: when the library asks for an abort, aborts. A fenced producer often learns
+  // it only there; then the Status is kFenced, else `failed` as it is.
+  base::Status Settle(base::Status failed);
 
   // A stray EndTxn of this instance may still reach the coordinator and end a later transaction:
   // the library sent it more than once, or a call was given up on. The instance must be replaced
@@ -44,18 +47,20 @@ class TxnProducer {
   const std::string& transactional_id() const { return id_; }
 
   static constexpr milliseconds kQueueWaitMax{120'000};
+  static constexpr milliseconds kSettleMax{10'000};
   static constexpr int kTopicsMax = 1024;
 
  private:
   TxnProducer(std::string id, std::unique_ptr<Client> client)
       : id_(std::move(id)), client_(std::move(client)) {}
-  base::Status FromError(ErrorHandle error, std::string_view doing) const;
+  base::Status FromError(ErrorHandle error, std::string_view doing);
   base::Result<rd_kafka_topic_t*> Topic(std::string_view name);
   rd_kafka_resp_err_t TryProduce(rd_kafka_topic_t* topic, const OutputRecord& record);
 
   const std::string id_;
   std::unique_ptr<Client> client_;
   bool suspicious_ = false;
+  bool requires_abort_ = false;
   std::atomic<uint32_t> produced_{0};
   // Topics seen so far; entries below topics_size_ never change, so readers need no lock.
   struct TopicEntry {
