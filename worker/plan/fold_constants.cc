@@ -128,8 +128,8 @@ Expr FoldLogic(Expr expr, bool dominant) {
 Expr FoldNegate(Expr expr) {
   Expr& arg = expr.args[0];
   if (arg.kind != ExprKind::kLiteral || !arg.type.SameAs(expr.type) ||
-      (arg.type.is_integer() && !InRange(-arg.literal.i, arg.type.kind)) ||
-      arg.literal.i == std::numeric_limits<int64_t>::min()) {
+      arg.literal.i == std::numeric_limits<int64_t>::min() ||
+      (arg.type.is_integer() && !InRange(-arg.literal.i, arg.type.kind))) {
     return expr;
   }
   arg.literal.i = -arg.literal.i;

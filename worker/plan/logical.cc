@@ -36,9 +36,10 @@ LogicalNodePtr MakeProject(LogicalNodePtr input, std::vector<Expr> exprs, types:
 }
 
 void Optimize(LogicalPlan* plan) {
+  RewriteBudget budget;
   for (LogicalSink& sink : plan->sinks) {
-    PushFilters(&sink.input);
-    MergeProjects(&sink.input);
+    PushFilters(&sink.input, &budget);
+    MergeProjects(&sink.input, &budget);
     PruneColumns(sink.input.get());
   }
 }

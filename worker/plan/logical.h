@@ -64,9 +64,25 @@ LogicalNodePtr MakeFilter(LogicalNodePtr input, std::vector<Expr> conjuncts);
 // Fields: name and type of each expr.
 LogicalNodePtr MakeProject(LogicalNodePtr input, std::vector<Expr> exprs, types::Schema schema);
 
+// Bounds what the rules copy for one plan. When it is spent the rules leave the rest as it is,
+// which is as right, only slower to run.
+class RewriteBudget {
+ public:
+  // Takes `nodes` of expressions; false when there are not so many left.
+  bool Take(int64_t nodes) {
+    left_ -= nodes <= left_ ? nodes : left_;
+    return left_ > 0;
+  }
+
+ private:
+  int64_t left_ = 1'000'000;
+};
+
 // The rules, applied in this order by Optimize, each in the file of its name.
-void PushFilters(LogicalNodePtr* node);    // filters below projections and, on keys, aggregates
-void MergeProjects(LogicalNodePtr* node);  // a projection of a projection becomes one
+// Filters go below projections and, on keys, aggregates.
+void PushFilters(LogicalNodePtr* node, RewriteBudget* budget);
+// A projection of a projection becomes one.
+void MergeProjects(LogicalNodePtr* node, RewriteBudget* budget);
 // Drops columns and aggregate calls nobody above needs. The root keeps all of its columns.
 void PruneColumns(LogicalNode* root);
 void Optimize(LogicalPlan* plan);

@@ -22,10 +22,12 @@ void CountReads(const Expr& expr, std::vector<int>* reads) {
   }
 }
 
-bool CanMerge(const LogicalNode& upper, const LogicalNode& lower) {
+bool CanMerge(const LogicalNode& upper, const LogicalNode& lower, RewriteBudget* budget) {
   std::vector<int> reads(lower.exprs.size(), 0);
   int upper_depth = 0;
+  int64_t size = 0;
   for (const Expr& expr : upper.exprs) {
+    size += ExprSize(expr);
     CountReads(expr, &reads);
     upper_depth = std::max(upper_depth, ExprDepth(expr));
   }
@@ -34,19 +36,20 @@ bool CanMerge(const LogicalNode& upper, const LogicalNode& lower) {
     if (computed && (reads[i] > 1 || ExprDepth(lower.exprs[i]) + upper_depth > kMergedDepthMax)) {
       return false;
     }
+    size += reads[i] == 0 ? 0 : int64_t{reads[i]} * ExprSize(lower.exprs[i]);
   }
-  return true;
+  return budget->Take(size);
 }
 
 }  // namespace
 
-void MergeProjects(LogicalNodePtr* node) {
+void MergeProjects(LogicalNodePtr* node, RewriteBudget* budget) {
   LogicalNode& current = **node;
   for (LogicalNodePtr& input : current.inputs) {
-    MergeProjects(&input);
+    MergeProjects(&input, budget);
   }
   if (current.kind != LogicalKind::kProject || current.input().kind != LogicalKind::kProject ||
-      !CanMerge(current, current.input())) {
+      !CanMerge(current, current.input(), budget)) {
     return;
   }
   LogicalNode& lower = current.input();

@@ -196,6 +196,13 @@ TEST(Bounded, ViewsThatMultiply) {
   }
   ExpectBounded(Job(wide + "INSERT INTO out1 SELECT * FROM v60"), "columns");
   ExpectBounded(Job(tall + "INSERT INTO out1 (n) SELECT 1 FROM v60"), "terms");
+  std::string filters = "CREATE VIEW v0 AS SELECT amount AS a FROM user_events;\n";
+  for (int i = 1; i < 190; ++i) {
+    filters +=
+        fmt::format("CREATE VIEW v{} AS SELECT a + 1 AS a FROM v{} WHERE a > {};\n", i, i - 1, i);
+  }
+  ExpectBounded(Job(filters + Repeat("INSERT INTO out1 (n) SELECT 1 FROM v189;\n", 1'000)),
+                "filters");
   std::string deep = "CREATE VIEW v0 AS SELECT user_id FROM user_events;\n";
   for (int i = 1; i <= 5'000; ++i) {
     deep += fmt::format("CREATE VIEW v{} AS SELECT * FROM v{};\n", i, i - 1);

@@ -33,7 +33,8 @@ int64_t SubstitutedSize(const Expr& expr, const std::vector<int>& sizes) {
 }
 
 // Splits `conjuncts` into those that go below `node` (rewritten for its input) and those that stay.
-std::vector<Expr> TakeThroughProject(const LogicalNode& node, std::vector<Expr>* conjuncts) {
+std::vector<Expr> TakeThroughProject(const LogicalNode& node, std::vector<Expr>* conjuncts,
+                                     RewriteBudget* budget) {
   std::vector<int> sizes;
   int depth = 0;
   for (const Expr& expr : node.exprs) {
@@ -43,9 +44,9 @@ std::vector<Expr> TakeThroughProject(const LogicalNode& node, std::vector<Expr>*
   std::vector<Expr> below;
   std::vector<Expr> stay;
   for (Expr& conjunct : *conjuncts) {
-    const bool small = SubstitutedSize(conjunct, sizes) <= kPushedSizeMax &&
-                       ExprDepth(conjunct) + depth <= kPushedDepthMax;
-    if (small) {
+    const int64_t size = SubstitutedSize(conjunct, sizes);
+    const bool small = size <= kPushedSizeMax && ExprDepth(conjunct) + depth <= kPushedDepthMax;
+    if (small && budget->Take(size)) {
       below.push_back(FoldConstants(Substitute(conjunct, node.exprs)));
     } else {
       stay.push_back(std::move(conjunct));
@@ -76,7 +77,7 @@ std::vector<Expr> TakeThroughAggregate(const LogicalNode& node, std::vector<Expr
   return below;
 }
 
-void Push(LogicalNodePtr* node, std::vector<Expr> conjuncts) {
+void Push(LogicalNodePtr* node, std::vector<Expr> conjuncts, RewriteBudget* budget) {
   LogicalNode& current = **node;
   if (current.kind == LogicalKind::kFilter) {
     std::vector<Expr> merged = std::move(current.exprs);
@@ -85,17 +86,17 @@ void Push(LogicalNodePtr* node, std::vector<Expr> conjuncts) {
     }
     LogicalNodePtr input = std::move(current.inputs.front());
     *node = std::move(input);
-    Push(node, std::move(merged));
+    Push(node, std::move(merged), budget);
     return;
   }
   std::vector<Expr> below;
   if (current.kind == LogicalKind::kProject) {
-    below = TakeThroughProject(current, &conjuncts);
+    below = TakeThroughProject(current, &conjuncts, budget);
   } else if (current.kind == LogicalKind::kWindowAggregate) {
     below = TakeThroughAggregate(current, &conjuncts);
   }
   for (LogicalNodePtr& input : current.inputs) {
-    Push(&input, std::move(below));
+    Push(&input, std::move(below), budget);
   }
   std::vector<Expr> kept;
   for (Expr& conjunct : conjuncts) {
@@ -112,8 +113,8 @@ void Push(LogicalNodePtr* node, std::vector<Expr> conjuncts) {
 
 }  // namespace
 
-void PushFilters(LogicalNodePtr* node) {
-  Push(node, {});
+void PushFilters(LogicalNodePtr* node, RewriteBudget* budget) {
+  Push(node, {}, budget);
 }
 
 }  // namespace sj::worker::plan
