@@ -90,8 +90,12 @@ class ContractTest : public ::testing::TestWithParam<std::string> {
     const Json space = {{"apiVersion", "v1"}, {"kind", "Namespace"}, {"metadata", {{"name", ns_}}}};
     ASSERT_TRUE(client().Create(kNamespaces, space).ok());
     ASSERT_TRUE(client().Apply(kCrds, ThingCrd()).ok());
-    for (int tries = 0; tries < 200 && !client().List(kThings, {.ns = ns_}).ok(); ++tries) {
-      std::this_thread::sleep_for(base::Millis(50));  // a new CRD is served after a moment
+    // A new CRD is served after a moment.
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    ListOptions options;
+    options.ns = ns_;
+    while (!client().List(kThings, options).ok() && std::chrono::steady_clock::now() < end) {
+      std::this_thread::yield();
     }
   }
 

@@ -161,8 +161,8 @@ TEST_F(HttpKubeClientTest, RequestsSayWhatTheyMean) {
 }
 
 TEST_F(HttpKubeClientTest, AnExpiredContinueTokenRestartsTheList) {
-  const std::string page =
-      R"({"metadata":{"resourceVersion":"5","continue":"c+1"},"items":[{"metadata":{"name":"a"}}]})";
+  const std::string page = R"({"metadata":{"resourceVersion":"5","continue":"c+1"},)"
+                           R"("items":[{"metadata":{"name":"a"}}]})";
   const std::string last =
       R"({"metadata":{"resourceVersion":"6"},"items":[{"metadata":{"name":"b"}}]})";
   for (auto& answer : {Answer(200, page), Answer(410), Answer(200, page), Answer(200, last)}) {

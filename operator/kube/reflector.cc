@@ -174,7 +174,15 @@ struct Reflector::State {
     if (version.empty()) {
       SJ_RETURN_IF_ERROR(List());
     }
+    const MonoTime start = clock.Mono();
     const Status status = Watch();
+    // A server whose etcd tells no progress sends no bookmarks on a quiet resource: a silent watch
+    // is begun again from its version, and says nothing against that version.
+    const bool silent = clock.Mono() - start >= options.silence_max;
+    if (!status.ok() && silent && status.kind() == base::ErrorKind::kUnavailable) {
+      base::LogDebug("watch was silent", {{"resource", options.resource.plural}});
+      return {};
+    }
     watch_failures = status.ok() ? 0 : watch_failures + 1;
     if (watch_failures >= kWatchFailuresMax) {
       watch_failures = 0;

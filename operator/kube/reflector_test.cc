@@ -150,6 +150,38 @@ TEST_P(ReflectorTest, DroppedEventsHealWithTheNextList) {
   EXPECT_TRUE(Equal());
 }
 
+TEST_P(ReflectorTest, AVersionTheServerCannotServeIsGivenUp) {
+  fake_.Put(kConfigMaps, Map("a", 1));
+  reflector_->Step();
+  const int lists = sink_.lists;
+  fake_.FailWatches(5, base::Unavailable("too large resource version"));
+  for (int i = 0; i < 5; ++i) {
+    reflector_->Step();
+  }
+  EXPECT_EQ(sink_.lists, lists);
+  reflector_->Step();
+  EXPECT_EQ(sink_.lists, lists + 1);
+  EXPECT_TRUE(Equal());
+}
+
+TEST_P(ReflectorTest, ASilentWatchGoesOnFromItsVersion) {
+  options_.silence_max = base::Millis(0);
+  Reflector quiet(options_, fake_, sink_, clock_);
+  fake_.Put(kConfigMaps, Map("a", 1));
+  quiet.Step();
+  const int lists = sink_.lists;
+  fake_.FailWatches(20, base::Unavailable("no answer"));
+  for (int i = 0; i < 20; ++i) {
+    Status status;
+    quiet.Step(&status);
+    EXPECT_TRUE(status.ok());
+  }
+  fake_.Put(kConfigMaps, Map("b", 1));
+  quiet.Step();
+  EXPECT_TRUE(Equal());
+  EXPECT_EQ(sink_.lists, lists);
+}
+
 TEST_P(ReflectorTest, PrunesBeforeTheSink) {
   options_.prune = [](Json& object) { object.erase("data"); };
   Reflector pruning(options_, fake_, sink_, clock_);

@@ -10,8 +10,8 @@ namespace sj::op::kube {
 namespace {
 
 const std::string& Empty() {
-  static const std::string* const empty = new std::string();
-  return *empty;
+  static const std::string empty;
+  return empty;
 }
 
 const std::string& StringAt(const Json& object, std::initializer_list<std::string_view> path) {

@@ -120,6 +120,17 @@ TEST_F(LeaderTest, AnAnswerThatIsLostIsNoLostLease) {
   EXPECT_EQ(a_.lost, 0);
 }
 
+TEST_F(LeaderTest, AnotherHolderInTheLeaseEndsLeadingAtOnce) {
+  a_.elector.Step();
+  Json stolen = Lease();
+  stolen["spec"]["holderIdentity"] = "thief";
+  fake_.Put(kLeases, stolen);
+  clock_.Advance(Millis(2'000));
+  a_.elector.Step();
+  EXPECT_EQ(a_.lost, 1);
+  EXPECT_FALSE(a_.elector.IsLeader());
+}
+
 TEST_F(LeaderTest, ADeletedLeaseIsMadeAgain) {
   a_.elector.Step();
   fake_.Erase(kLeases, {"ns", "streamjob-operator"});

@@ -60,6 +60,8 @@ struct FakeKube::State {
   std::map<int, Failure> failures;  // by call number
   std::map<Resource, int> dropped_events;
   std::map<std::pair<std::string, std::string>, TokenIdentity> tokens;
+  int watch_failures = 0;
+  Status watch_failure;
   int calls = 0;
   int writes = 0;
   int cuts = 0;
@@ -183,6 +185,10 @@ Result<WatchEnd> FakeKube::Watch(const Resource& resource, const WatchOptions& o
   std::unique_lock lock(state_->mu);
   if (options.send_initial_events && !state_->streaming) {
     return WatchEnd::kUnsupported;
+  }
+  if (state_->watch_failures > 0) {
+    --state_->watch_failures;
+    return state_->watch_failure;
   }
   const int cuts = state_->cuts;
   uint64_t from = VersionNumber(options.resource_version);
@@ -370,6 +376,12 @@ void FakeKube::DropWatchEvents(const Resource& resource, int n) {
   state_->dropped_events[resource] = n;
 }
 
+void FakeKube::FailWatches(int n, Status status) {
+  std::lock_guard lock(state_->mu);
+  state_->watch_failures = n;
+  state_->watch_failure = std::move(status);
+}
+
 void FakeKube::CutWatches() {
   std::lock_guard lock(state_->mu);
   ++state_->cuts;
@@ -391,6 +403,18 @@ void FakeKube::SetWatchBlocks(bool on) {
   std::lock_guard lock(state_->mu);
   state_->blocks = on;
   state_->wake.notify_all();
+}
+
+bool FakeKube::WaitUntil(const std::function<bool()>& done, base::Millis deadline) {
+  const auto end = std::chrono::steady_clock::now() + deadline;
+  while (!done()) {
+    std::unique_lock lock(state_->mu);
+    state_->wake.wait_for(lock, kCancelPoll);
+    if (std::chrono::steady_clock::now() > end) {
+      return false;
+    }
+  }
+  return true;
 }
 
 int FakeKube::calls() const {

@@ -71,6 +71,8 @@ class FakeKube final : public KubeClient {
   void Thaw();
   // The next n watch events of `resource` are never delivered.
   void DropWatchEvents(const Resource& resource, int n);
+  // The next n watches end at once with `status`.
+  void FailWatches(int n, Status status);
   // Ends every running watch (kClosed).
   void CutWatches();
   // Forgets history: running and new watches from older versions end with kExpired.
@@ -78,6 +80,10 @@ class FakeKube final : public KubeClient {
   // Off: a streaming list is answered with kUnsupported. On by default.
   void SetStreamingLists(bool on);
   void SetWatchBlocks(bool on);
+
+  // Waits until `done` holds, looked at after every write and every few milliseconds; false after
+  // `deadline`. Called without the lock.
+  bool WaitUntil(const std::function<bool()>& done, base::Millis deadline);
 
   // Calls of any verb but Watch, and those that changed something.
   int calls() const;

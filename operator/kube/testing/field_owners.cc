@@ -8,17 +8,16 @@ namespace {
 using base::Json;
 
 const std::set<std::string>& ServerSet() {
-  static const std::set<std::string>* const names =
-      new std::set<std::string>{"name",
-                                "namespace",
-                                "uid",
-                                "resourceVersion",
-                                "generation",
-                                "creationTimestamp",
-                                "deletionTimestamp",
-                                "deletionGracePeriodSeconds",
-                                "managedFields"};
-  return *names;
+  static const std::set<std::string> names = {"name",
+                                              "namespace",
+                                              "uid",
+                                              "resourceVersion",
+                                              "generation",
+                                              "creationTimestamp",
+                                              "deletionTimestamp",
+                                              "deletionGracePeriodSeconds",
+                                              "managedFields"};
+  return names;
 }
 
 bool IsServerSet(const FieldPath& path) {
