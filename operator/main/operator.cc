@@ -138,7 +138,7 @@ struct Operator::State {
 
   base::Result<runtime::Outcome> Reconcile(const kube::ObjectKey& key) {
     if (!IsLeader()) {
-      return base::Cancelled("reconcile without the lease");
+      return base::Conflict("reconcile without the lease");  // comes again, should it be renewed
     }
     return controller.Reconcile(key);
   }

@@ -16,6 +16,7 @@ namespace {
 
 using base::Json;
 using base::Millis;
+using kube::testing::FailWhen;
 using kube::testing::FakeKube;
 
 constexpr const char* kSql = R"(
@@ -36,19 +37,7 @@ Json Job(const std::string& name) {
              Json::array({{{"name", "main"}, {"kafka", {{"bootstrapServers", "kafka:9092"}}}}})}}}};
 }
 
-// Waits for what another thread brings about; false after half a minute.
-template <typename Condition>
-bool Eventually(const Condition& condition) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() > end) {
-      return false;
-    }
-    std::this_thread::sleep_for(
-        Millis(2));  // polls another thread's progress, nothing depends on it
-  }
-  return true;
-}
+constexpr Millis kSoon{30'000};
 
 struct Replica {
   Replica(const std::string& name, FakeKube& fake, bool elect) {
@@ -90,6 +79,7 @@ struct Replica {
 
 class OperatorTest : public ::testing::Test {
  protected:
+  bool Eventually(const std::function<bool()>& done) { return fake_.WaitUntil(done, kSoon); }
   size_t Sets() const { return fake_.All(kube::kStatefulSets).size(); }
 
   FakeKube fake_{base::RealClock()};
@@ -104,18 +94,42 @@ TEST_F(OperatorTest, AJobGetsItsChildrenAndThenThereIsSilence) {
        {kube::kServices, kube::kServiceAccounts, kube::kConfigMaps}) {
     EXPECT_EQ(fake_.All(resource).size(), 2u) << resource.plural;
   }
-  // No write and no read for a while: the operator rests.
+  // Then it rests: no call at all for a while.
   int calls = -1;
   ASSERT_TRUE(Eventually([&] {
-    const int before = calls;
     calls = fake_.calls();
-    std::this_thread::sleep_for(Millis(300));
-    return before == calls && calls == fake_.calls();
+    return !fake_.WaitUntil([&] { return fake_.calls() != calls; }, Millis(300));
   }));
   const int writes = fake_.writes();
-  std::this_thread::sleep_for(Millis(1'000));
-  EXPECT_EQ(fake_.writes(), writes);
+  EXPECT_FALSE(fake_.WaitUntil([&] { return fake_.writes() != writes; }, Millis(1'000)));
   replica.op->Stop(true);
+}
+
+// Whatever single call fails, before or after it took effect, the end is the same.
+TEST(OperatorFailureTest, EveryFailedCallEndsInTheSameState) {
+  for (const FailWhen when : {FailWhen::kBefore, FailWhen::kAfter}) {
+    for (int n = 1; n <= 15; ++n) {
+      SCOPED_TRACE(n);
+      FakeKube fake(base::RealClock());
+      fake.Put(kube::kStreamJobs, Job("job"));
+      fake.FailCall(n, when, base::Unavailable("injected"));
+      Replica replica("one", fake, false);
+      ASSERT_TRUE(fake.WaitUntil(
+          [&] {
+            const Json job = fake.All(kube::kStreamJobs)[0];
+            const Json* phase = kube::FindPath(job, {"status", "phase"});
+            return phase != nullptr && fake.calls() >= n &&
+                   fake.All(kube::kPodDisruptionBudgets).size() == 1 &&
+                   fake.All(kube::kStatefulSets).size() == 1;
+          },
+          kSoon))
+          << "calls " << fake.calls();
+      for (const kube::Resource& resource :
+           {kube::kServices, kube::kServiceAccounts, kube::kConfigMaps}) {
+        EXPECT_EQ(fake.All(resource).size(), 1u) << resource.plural;
+      }
+    }
+  }
 }
 
 TEST_F(OperatorTest, HealthReadinessAndMetrics) {
