@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+// See job_controller.h.
+#include "operator/reconcile/job_controller.h"
+
+#include <fmt/format.h>
+
+#include "api/base/check.h"
+#include "api/base/log.h"
+#include "operator/resources/names.h"
+#include "operator/resources/object.h"
+
+namespace sj::op::reconcile {
+namespace {
+
+using base::Json;
+using base::Result;
+using base::Status;
+using runtime::Outcome;
+
+constexpr base::Millis kRefusedRetry{60'000};
+
+// Every kind an action can name.
+const kube::Resource* ResourceOf(const Json& object) {
+  const std::string& kind = resources::Text(object, {"kind"});
+  for (const kube::Resource* resource :
+       {&kube::kStatefulSets, &kube::kServices, &kube::kConfigMaps, &kube::kPods,
+        &kube::kServiceAccounts, &kube::kPodDisruptionBudgets}) {
+    if (resource->kind == kind) {
+      return resource;
+    }
+  }
+  return nullptr;
+}
+
+bool IsGone(const Status& status) {
+  return !status.ok() && status.kind() == base::ErrorKind::kNotFound;
+}
+
+}  // namespace
+
+// What one pass holds: the job as last read or written.
+struct JobController::Pass {
+  kube::ObjectKey key;
+  Json object;
+  bool confirmed = false;  // a quorum read agreed with `object`
+};
+
+JobController::JobController(ControllerParts parts, decide::Settings settings)
+    : parts_(parts), settings_(std::move(settings)), leading_since_(parts.clock.Wall()) {
+}
+
+void JobController::StartLeading() {
+  std::lock_guard lock(mu_);
+  leading_since_ = parts_.clock.Wall();
+}
+
+void JobController::StopLeading() {
+  parts_.registry.Clear();
+  parts_.metrics.Clear();
+}
+
+void JobController::SetSettings(decide::Settings settings) {
+  std::lock_guard lock(mu_);
+  settings_ = std::move(settings);
+}
+
+decide::Settings JobController::settings() const {
+  std::lock_guard lock(mu_);
+  return settings_;
+}
+
+Result<Outcome> JobController::Reconcile(const kube::ObjectKey& key) {
+  std::optional<Json> object = parts_.store.Get(kube::kStreamJobs, key);
+  if (!object) {
+    parts_.registry.Forget(key);
+    parts_.metrics.Forget(key);
+    Remember(key, "");
+    return Outcome::Done();
+  }
+  Pass pass{key, *std::move(object), false};
+  const v1alpha1::ReadStreamJobResult read = v1alpha1::ReadStreamJob(pass.object);
+  const decide::Settings now_in_force = settings();
+  SJ_ASSIGN_OR_RETURN(Observation seen,
+                      Observe(read.job, now_in_force, parts_.client, parts_.store));
+  const std::vector<decide::WorkerReport> workers = parts_.registry.Reports(read.job.metadata.uid);
+  base::WallTime since;
+  std::string refused;
+  {
+    std::lock_guard lock(mu_);
+    since = leading_since_;
+    auto it = refusals_.find(key);
+    refused = it != refusals_.end() ? it->second : "";
+  }
+  const decide::Output output =
+      decide::Decide({read.job, read.findings, seen.sql, seen.children, workers,
+                      parts_.clock.Wall(), since, now_in_force, refused});
+  if (output.defect) {
+    base::LogError("illegal phase move", {{"job", key.ToString()}, {"defect", *output.defect}});
+  }
+  return Act(pass, output);
+}
+
+Result<Outcome> JobController::Act(Pass& pass, const decide::Output& output) {
+  if (output.status_changed) {
+    const Status written = WriteStatus(pass, output);
+    if (IsGone(written)) {
+      return Outcome::Done();
+    }
+    SJ_RETURN_IF_ERROR(written);
+  }
+  if (output.status.phase) {
+    parts_.metrics.SetPhase(pass.key, *output.status.phase);
+  }
+  for (const decide::Event& event : output.events) {
+    parts_.events.Record(pass.object,
+                         event.warning ? runtime::EventType::kWarning : runtime::EventType::kNormal,
+                         event.reason, event.message);
+  }
+  if (output.generation_changed) {
+    parts_.metrics.CountGeneration();
+    return Outcome::After(base::Millis(0));  // decide again from what is stored
+  }
+  parts_.registry.Publish(pass.key, kube::UidOf(pass.object), output.directive);
+  for (const decide::Action& action : output.actions) {
+    Status done = Carry(pass, action);
+    if (!done.ok()) {
+      return Refused(pass, action, std::move(done));
+    }
+    parts_.metrics.CountAction(action.kind);
+  }
+  if (Remember(pass.key, "")) {
+    return Outcome::After(base::Millis(0));  // the condition goes
+  }
+  return output.requeue_after ? Outcome::After(*output.requeue_after) : Outcome::Done();
+}
+
+bool JobController::Remember(const kube::ObjectKey& key, const std::string& refusal) {
+  std::lock_guard lock(mu_);
+  auto it = refusals_.find(key);
+  const std::string before = it != refusals_.end() ? it->second : "";
+  if (refusal.empty()) {
+    refusals_.erase(key);
+  } else {
+    refusals_[key] = refusal;
+  }
+  return before != refusal;
+}
+
+// A conflict is normal. Anything else the server says goes into the job's condition with the next
+// pass; what repeating cannot help is tried again slowly.
+Result<Outcome> JobController::Refused(const Pass& pass, const decide::Action& action,
+                                       Status status) {
+  if (status.kind() == base::ErrorKind::kConflict) {
+    return status;
+  }
+  status = std::move(status).WithContext(decide::ToString(action));
+  const bool news = Remember(pass.key, status.message());
+  if (status.retry() == base::Retry::kNever) {
+    base::LogWarn("the cluster refuses a change",
+                  {{"job", pass.key.ToString()}, {"error", status.ToString()}});
+    return Outcome::After(news ? base::Millis(0) : kRefusedRetry);
+  }
+  return status;
+}
+
+Status JobController::WriteStatus(Pass& pass, const decide::Output& output) {
+  kube::ReplaceStatusOptions options;
+  options.resource_version = kube::ResourceVersionOf(pass.object);
+  Result<Json> stored = parts_.client.ReplaceStatus(kube::kStreamJobs, pass.key,
+                                                    v1alpha1::StatusToJson(output.status), options);
+  if (!stored.ok()) {
+    return std::move(stored).status().WithContext(
+        fmt::format("write status of {}", pass.key.ToString()));
+  }
+  pass.object = *std::move(stored);
+  parts_.store.Put(kube::kStreamJobs, pass.object);
+  parts_.metrics.CountStatusWrite();
+  return base::OkStatus();
+}
+
+// The job is still the one decided about: same UID, nothing written since.
+Status JobController::Confirm(Pass& pass) {
+  if (pass.confirmed) {
+    return base::OkStatus();
+  }
+  Result<Json> read = parts_.client.Get(kube::kStreamJobs, pass.key, kube::Read::kQuorum);
+  if (!read.ok()) {
+    return IsGone(read.status()) ? base::Conflict("the job is gone") : std::move(read).status();
+  }
+  const Json& now = *read;
+  if (kube::UidOf(now) != kube::UidOf(pass.object) ||
+      kube::ResourceVersionOf(now) != kube::ResourceVersionOf(pass.object)) {
+    if (kube::UidOf(now) == kube::UidOf(pass.object)) {
+      parts_.store.Put(kube::kStreamJobs, now);
+    }
+    return base::Conflict("the job has changed since it was read");
+  }
+  pass.confirmed = true;
+  return base::OkStatus();
+}
+
+Status JobController::Carry(Pass& pass, const decide::Action& action) {
+  using decide::ActionKind;
+  if (action.destructive) {
+    SJ_RETURN_IF_ERROR(Confirm(pass));
+  }
+  if (action.kind == ActionKind::kAddFinalizer || action.kind == ActionKind::kRemoveFinalizer) {
+    Result<Json> stored =
+        kube::SetFinalizer(parts_.client, kube::kStreamJobs, pass.object, resources::kFinalizer,
+                           action.kind == ActionKind::kAddFinalizer);
+    if (!stored.ok()) {
+      return IsGone(stored.status()) ? base::OkStatus() : std::move(stored).status();
+    }
+    pass.object = *std::move(stored);
+    // Once the finalizer is off, the object may be gone already: the watch says so.
+    if (action.kind == ActionKind::kAddFinalizer) {
+      parts_.store.Put(kube::kStreamJobs, pass.object);
+    }
+    return base::OkStatus();
+  }
+  const kube::Resource* resource = ResourceOf(action.object);
+  SJ_CHECK(resource != nullptr);
+  const kube::ObjectKey key = kube::KeyOf(action.object);
+  if (action.kind == ActionKind::kDelete) {
+    kube::DeleteOptions options;
+    options.uid = kube::UidOf(action.object);
+    options.resource_version = kube::ResourceVersionOf(action.object);
+    const Status deleted = parts_.client.Delete(*resource, key, options);
+    return IsGone(deleted) ? base::OkStatus() : deleted;
+  }
+  Result<Json> stored = base::Internal("no such action");
+  if (action.kind == ActionKind::kScale) {
+    const Json patch = {{"metadata", {{"resourceVersion", kube::ResourceVersionOf(action.object)}}},
+                        {"spec", {{"replicas", action.replicas}}}};
+    stored = parts_.client.MergePatch(*resource, key, patch);
+  } else {
+    stored = parts_.client.Apply(*resource, action.object);
+  }
+  if (!stored.ok()) {
+    return std::move(stored).status();
+  }
+  parts_.store.Put(*resource, *stored);
+  return base::OkStatus();
+}
+
+std::optional<kube::ObjectKey> JobOf(const runtime::Change& change, const runtime::Store& store) {
+  if (change.resource == kube::kStreamJobs) {
+    return change.key;
+  }
+  if (!change.controller) {
+    return std::nullopt;
+  }
+  if (change.controller->kind == v1alpha1::kKind) {
+    return kube::ObjectKey{change.key.ns, change.controller->name};
+  }
+  if (change.controller->kind != kube::kStatefulSets.kind) {
+    return std::nullopt;
+  }
+  const std::optional<Json> set =
+      store.Get(kube::kStatefulSets, {change.key.ns, change.controller->name});
+  const std::optional<kube::OwnerRef> owner =
+      set ? kube::ControllerOf(*set) : std::optional<kube::OwnerRef>();
+  if (!owner || owner->kind != v1alpha1::kKind) {
+    return std::nullopt;
+  }
+  return kube::ObjectKey{change.key.ns, owner->name};
+}
+
+}  // namespace sj::op::reconcile

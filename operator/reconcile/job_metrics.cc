@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// See job_metrics.h.
+#include "operator/reconcile/job_metrics.h"
+
+namespace sj::op::reconcile {
+namespace {
+
+constexpr int kPhases = static_cast<int>(v1alpha1::Phase::kDeleting) + 1;
+constexpr const char* kActionNames[] = {"add_finalizer", "apply", "scale", "delete",
+                                        "remove_finalizer"};
+
+}  // namespace
+
+JobMetrics::JobMetrics(base::MetricRegistry* registry) : registry_(registry) {
+  if (registry_ == nullptr) {
+    return;
+  }
+  for (int i = 0; i < kPhases; ++i) {
+    gauges_.push_back(registry_->AddGauge(
+        "streamjob_jobs", "StreamJobs by phase.",
+        {{"phase", std::string(v1alpha1::ToString(static_cast<v1alpha1::Phase>(i)))}}));
+  }
+  for (const char* name : kActionNames) {
+    actions_.push_back(registry_->AddCounter("streamjob_operator_actions_total",
+                                             "Effects on the cluster by kind.", {{"kind", name}}));
+  }
+  status_writes_ =
+      registry_->AddCounter("streamjob_operator_status_writes_total", "Writes of a job's status.");
+  generations_ = registry_->AddCounter("streamjob_operator_generation_steps_total",
+                                       "Steps of generations: prepared, planned, started.");
+}
+
+void JobMetrics::SetPhase(const kube::ObjectKey& key, v1alpha1::Phase phase) {
+  std::lock_guard lock(mu_);
+  phases_[key] = phase;
+  Publish();
+}
+
+void JobMetrics::Forget(const kube::ObjectKey& key) {
+  std::lock_guard lock(mu_);
+  phases_.erase(key);
+  Publish();
+}
+
+void JobMetrics::Clear() {
+  std::lock_guard lock(mu_);
+  phases_.clear();
+  Publish();
+}
+
+void JobMetrics::CountAction(decide::ActionKind kind) {
+  if (registry_ != nullptr) {
+    actions_[static_cast<size_t>(kind)].Add();
+  }
+}
+
+void JobMetrics::CountStatusWrite() {
+  if (status_writes_) {
+    status_writes_->Add();
+  }
+}
+
+void JobMetrics::CountGeneration() {
+  if (generations_) {
+    generations_->Add();
+  }
+}
+
+void JobMetrics::Publish() {
+  if (registry_ == nullptr) {
+    return;
+  }
+  std::array<int, kPhases> counts{};
+  for (const auto& [key, phase] : phases_) {
+    ++counts[static_cast<size_t>(phase)];
+  }
+  for (int i = 0; i < kPhases; ++i) {
+    gauges_[static_cast<size_t>(i)].Set(counts[static_cast<size_t>(i)]);
+  }
+}
+
+}  // namespace sj::op::reconcile

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// JobMetrics: how many jobs are in which phase, and what the control loop did. Labels are phases
+// and action kinds only, never names of jobs.
+#pragma once
+
+#include <array>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "api/base/metrics.h"
+#include "operator/decide/action.h"
+#include "operator/kube/resource.h"
+
+namespace sj::op::reconcile {
+
+// Thread-safe.
+class JobMetrics {
+ public:
+  // `registry` may be null: nothing is recorded.
+  explicit JobMetrics(base::MetricRegistry* registry);
+
+  void SetPhase(const kube::ObjectKey& key, v1alpha1::Phase phase);
+  void Forget(const kube::ObjectKey& key);
+  void Clear();
+  void CountAction(decide::ActionKind kind);
+  void CountStatusWrite();
+  void CountGeneration();
+
+ private:
+  void Publish();  // REQUIRES: mu_ is held
+
+  base::MetricRegistry* registry_;
+  std::mutex mu_;
+  std::map<kube::ObjectKey, v1alpha1::Phase> phases_;  // guarded by mu_
+  std::vector<base::Gauge> gauges_;                    // constant after construction, by phase
+  std::vector<base::Counter> actions_;                 // constant after construction, by kind
+  std::optional<base::Counter> status_writes_, generations_;
+};
+
+}  // namespace sj::op::reconcile
