@@ -31,7 +31,7 @@ std::string BoundedName(std::string_view name, size_t length_max) {
     label += IsLower(c) || IsDigit(c) ? c : '-';
   }
   if (label.empty() || !IsLower(label.front())) {
-    label.insert(0, "j");
+    label = fmt::format("j{}", label);
   }
   const bool ends_well = label.back() != '-';
   if (label == name && label.size() <= length_max && ends_well) {
