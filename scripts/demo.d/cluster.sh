@@ -19,8 +19,8 @@ use_cluster() {
 
 start_cluster() {
   say "images, without any registry"
-  e2e/lib/image $WORKER_IMAGE $OUT/worker.tar $BIN/worker/main/streamjob-worker --tzdata
-  e2e/lib/image $OPERATOR_IMAGE $OUT/operator.tar $BIN/operator/main/streamjob-operator
+  e2e/lib/image $WORKER_IMAGE $OUT/worker.tar $BIN/worker/main/streamjob-worker --tzdata --in /
+  e2e/lib/image $OPERATOR_IMAGE $OUT/operator.tar $BIN/operator/main/streamjob-operator --in /
   say "Kubernetes"
   e2e/lib/cluster up
   e2e/lib/cluster load $OUT/worker.tar $OUT/operator.tar
@@ -38,8 +38,8 @@ push_images() {
 
 # job_runs: the demo's job is Running in a cluster of ours.
 job_runs() {
-  e2e/lib/cluster status >/dev/null 2>&1 || return 1
-  (use_cluster && [ "$(kubectl get streamjob -n "$NAMESPACE" $JOB \
+  e2e/lib/cluster status >/dev/null 2>&1 && e2e/lib/kafka status >/dev/null 2>&1 || return 1
+  (use_cluster 2>/dev/null && [ "$(kubectl get streamjob -n "$NAMESPACE" $JOB \
     -o jsonpath='{.status.phase}' 2>/dev/null)" = Running ])
 }
 
@@ -53,7 +53,7 @@ install_operator() {
   helm upgrade --install streamjob charts/streamjob-operator -n $OPERATOR_NAMESPACE \
     --create-namespace --skip-crds --wait --timeout 3m \
     --set image.repository="${OPERATOR_IMAGE%:*}",image.tag=demo,image.pullPolicy=$pull \
-    --set worker.image=$WORKER_IMAGE,worker.imagePullPolicy=$pull >$OUT/helm.log 2>&1 ||
+    --set workerImage.repository="${WORKER_IMAGE%:*}",workerImage.tag=demo,workerImage.pullPolicy=$pull >$OUT/helm.log 2>&1 ||
     { cat $OUT/helm.log; kubectl get pods -n $OPERATOR_NAMESPACE; die "helm could not install"; }
 }
 
