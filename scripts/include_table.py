@@ -37,9 +37,9 @@ FOLDERS = {
 
 # Header prefix -> the folders that may include it.
 LIBRARIES = {
-    "librdkafka/": ["worker/connect/kafka"],
+    "librdkafka/": ["worker/connect/kafka", "e2e/perf"],
     "rocksdb/": ["worker/state"],
-    "simdjson": ["worker/connect/json"],
+    "simdjson": ["worker/connect/json", "e2e/perf"],
     "cpprest/": ["api/base"],
     "pplx/": ["api/base"],
     "boost/": ["api/base"],

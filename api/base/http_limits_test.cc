@@ -180,7 +180,7 @@ TEST(HttpClient, ConnectTimeoutIsItsOwn) {
 TEST(HttpClient, WaitingForAnAnswerIsNoConnectTimeout) {
   auto server = Serve([](const ServerRequest&, Responder r) {
     std::thread([r = std::move(r)] {
-      std::this_thread::sleep_for(milliseconds(600));
+      std::this_thread::sleep_for(milliseconds(600));  // NOLINT(pause): a slow answer
       r.Answer({200, "text/plain", "late", {}});
     }).detach();
   });

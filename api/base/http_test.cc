@@ -105,7 +105,7 @@ TEST(Http, DeadlineCoversTheWholeExchange) {
     RawServer::ReadHeader(fd);
     RawServer::SendAll(fd, "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
     while (!stop && ::send(fd, "x", 1, MSG_NOSIGNAL) == 1) {
-      std::this_thread::sleep_for(milliseconds(20));
+      std::this_thread::sleep_for(milliseconds(20));  // NOLINT(pause): a slow body
     }
   });
   HttpRequest request;
@@ -220,7 +220,7 @@ TEST(HttpStream, SlowButNotSilentGoesOn) {
     RawServer::ReadHeader(fd);
     RawServer::SendAll(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
     for (int i = 0; i < 8; ++i) {
-      std::this_thread::sleep_for(milliseconds(100));
+      std::this_thread::sleep_for(milliseconds(100));  // NOLINT(pause): a slow body
       RawServer::SendAll(fd, "2\r\na\n\r\n");
     }
     RawServer::SendAll(fd, "0\r\n\r\n");

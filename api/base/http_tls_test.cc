@@ -113,7 +113,7 @@ TEST_F(HttpTls, ServerFollowsItsCertificateFiles) {
   // The server looks at most once a second.
   bool ok = false;
   for (int i = 0; i < 40 && !ok; ++i) {
-    std::this_thread::sleep_for(milliseconds(100));
+    std::this_thread::sleep_for(milliseconds(100));  // NOLINT(pause): asks again
     ok = ClientOf(0, To(*server, "ca"))->Send({}).ok();
   }
   EXPECT_TRUE(ok);

@@ -28,7 +28,8 @@ spec:
   state: Suspended
   maxParallelism: 64
   shards: 8
-  checkpoint: {interval: 1500ms, location: s3://b/p, endpoint: 'http://s3:9000', region: r, secretRef: {name: s}, pathStyle: true, retain: 5}
+  checkpoint: {interval: 1500ms, location: s3://b/p, endpoint: 'http://s3:9000',
+               region: r, secretRef: {name: s}, pathStyle: true, retain: 5}
   connections:
     - {name: main, kafka: {bootstrapServers: 'kafka:9092', secretRef: {name: k}, properties: {linger.ms: "5"}}}
   worker:
@@ -43,7 +44,8 @@ spec:
     logLevel: debug
     threads: 3
     priorityClassName: high
-  autoscaling: {enabled: true, minReplicas: 1, maxReplicas: 8, targetUtilization: "0.7", catchUp: 10m, mode: Advise}
+  autoscaling: {enabled: true, minReplicas: 1, maxReplicas: 8,
+                targetUtilization: "0.7", catchUp: 10m, mode: Advise}
   rollout: {rollback: Auto, stableAfter: 2m, onIncompatibleState: Refuse}
   restartNonce: 7
   deletionPolicy: {checkpoints: Delete, exchangeTopics: Delete}

@@ -62,7 +62,7 @@ class FaultyStore final : public ObjectStore {
  private:
   bool Due() {
     if (delay_ms_ > 0) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms_));
+      std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms_));  // NOLINT(pause)
     }
     return ++calls_ == fail_at_;
   }
