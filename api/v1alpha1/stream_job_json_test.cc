@@ -31,7 +31,8 @@ spec:
   checkpoint: {interval: 1500ms, location: s3://b/p, endpoint: 'http://s3:9000',
                region: r, secretRef: {name: s}, pathStyle: true, retain: 5}
   connections:
-    - {name: main, kafka: {bootstrapServers: 'kafka:9092', secretRef: {name: k}, properties: {linger.ms: "5"}}}
+    - {name: main, kafka: {bootstrapServers: 'kafka:9092', secretRef: {name: k},
+                           properties: {linger.ms: "5"}}}
   worker:
     image: i
     resources: {requests: {cpu: 2, memory: 1Gi}, limits: {memory: 1Gi}}

@@ -20,9 +20,6 @@ start_services() {
   start_load
 }
 
-python() {
-  PYTHONPATH=e2e/lib/python "$(e2e/lib/tools python)" "$@"
-}
 
 bootstrap() {
   if [ "$OWN_CLUSTER" = yes ]; then
@@ -47,8 +44,13 @@ end() {
 
 start_load() {
   alive $OUT/load.pid && return
-  python -m streamjob_e2e.loadgen --bootstrap "$(bootstrap)" --topic $INPUT --partitions 8 \
-    --rate "$LOAD_RATE" --live --events 0 >$OUT/load.log 2>&1 </dev/null &
+  local venv brokers
+  venv=$(e2e/lib/tools python)
+  brokers=$(bootstrap)
+  # Started without a shell between, so that the recorded pid is the generator's.
+  PYTHONPATH=e2e/lib/python "$venv" -m streamjob_e2e.loadgen --bootstrap "$brokers" \
+    --topic $INPUT --partitions 8 --rate "$LOAD_RATE" --live --events 0 \
+    >$OUT/load.log 2>&1 </dev/null &
   echo $! >$OUT/load.pid
 }
 stop_load() { end $OUT/load.pid; }
