@@ -21,7 +21,8 @@ WITH ('connector'='kafka', 'topic'='user-events', 'properties.bootstrap.servers'
 CREATE TABLE per_minute (user_id STRING, window_start TIMESTAMP(3), event_count BIGINT,
   total_amount DECIMAL(38,2)) WITH ('connector'='blackhole');
 INSERT INTO per_minute SELECT user_id,
-  TUMBLE_START(event_time, INTERVAL '1' MINUTE) AS window_start, COUNT(*) AS event_count, SUM(amount) AS total_amount FROM user_events
+  TUMBLE_START(event_time, INTERVAL '1' MINUTE) AS window_start,
+  COUNT(*) AS event_count, SUM(amount) AS total_amount FROM user_events
 WHERE event_type = 'purchase' GROUP BY user_id, TUMBLE(event_time, INTERVAL '1' MINUTE);
 )";
 constexpr size_t kBatchRows = 4096;

@@ -307,6 +307,7 @@ TEST(TextTest, Parts) {
     return Eval(Function::kSubstring, kText, {{kText, text}, {kInt, start}, {kInt, length}});
   };
   EXPECT_EQ(sub("2", "2"), "\xc3\xa9l");
+  EXPECT_EQ(sub("1", "2"), "h\xc3\xa9");
   EXPECT_EQ(sub("0", "2"), "h\xc3\xa9");
   EXPECT_EQ(sub("-2", "9"), "lo");
   EXPECT_EQ(sub("-9", "9"), "");
