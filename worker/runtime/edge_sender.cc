@@ -4,11 +4,19 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 
 #include "worker/runtime/exchange_message.h"
 #include "worker/types/key_group.h"
 
 namespace sj::worker::runtime {
+namespace {
+
+// Half of what a broker takes by default (message.max.bytes); larger batches go as several
+// messages.
+constexpr size_t kExchangeBytesMax = 512u << 10;
+
+}  // namespace
 
 EdgeSender::EdgeSender(RunContext* run, const EdgeInfo& edge, int thread, LocalShards* local)
     : run_(run), edge_(edge), thread_(thread), local_(local) {
@@ -40,9 +48,7 @@ base::Status EdgeSender::Push(types::Batch batch) {
 
 base::Status EdgeSender::SendShard(int shard, types::Batch rows) {
   if (!run_->own.OwnsShard(shard)) {
-    payload_.clear();
-    SJ_RETURN_IF_ERROR(EncodeRows(rows, &payload_));
-    return Produce(shard, payload_);
+    return SendRemote(shard, rows);
   }
   int owner = run_->own.ThreadOfShard(shard);
   if (owner == thread_) {
@@ -56,6 +62,20 @@ base::Status EdgeSender::SendShard(int shard, types::Batch rows) {
   run_->channels[thread_][owner]->Push(std::move(message));
   run_->ports[owner]->waker.Wake();
   return base::OkStatus();
+}
+
+base::Status EdgeSender::SendRemote(int shard, const types::Batch& rows) {
+  payload_.clear();
+  SJ_RETURN_IF_ERROR(EncodeRows(rows, &payload_));
+  if (payload_.size() <= kExchangeBytesMax || rows.rows == 1) {
+    return Produce(shard, payload_);
+  }
+  std::vector<uint32_t> half(rows.rows / 2);
+  std::iota(half.begin(), half.end(), 0);
+  SJ_RETURN_IF_ERROR(SendRemote(shard, rows.Gather(half)));
+  half.resize(rows.rows - half.size());
+  std::iota(half.begin(), half.end(), static_cast<uint32_t>(rows.rows / 2));
+  return SendRemote(shard, rows.Gather(half));
 }
 
 base::Status EdgeSender::Produce(int shard, const std::string& payload) {

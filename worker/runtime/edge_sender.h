@@ -39,6 +39,7 @@ class EdgeSender final : public exec::Output {
 
  private:
   base::Status SendShard(int shard, types::Batch rows);
+  base::Status SendRemote(int shard, const types::Batch& rows);
   base::Status Produce(int shard, const std::string& payload);
 
   RunContext* run_;
