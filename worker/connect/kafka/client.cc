@@ -30,8 +30,9 @@ Properties RoleProperties(Role role) {
                            {"linger.ms", "5"},
                            {"compression.codec", "lz4"},
                            {"partitioner", "murmur2_random"},
-                           {"queue.buffering.max.messages", "1000000"},
-                           {"queue.buffering.max.kbytes", "65536"}});
+                           // A message costs the library about 200 bytes beside its own.
+                           {"queue.buffering.max.messages", "100000"},
+                           {"queue.buffering.max.kbytes", "32768"}});
     return all;
   }
   all.insert(all.end(), {{"enable.auto.commit", "false"},

@@ -18,6 +18,8 @@ namespace {
 constexpr uint64_t kWakePayload = 1;
 constexpr int64_t kFetchBytesMax = 16 << 20;  // one answer of a broker
 constexpr int64_t kFetchBytesMin = 1 << 20;
+// From here on the library itself looks again after fetch.queue.backoff.ms.
+constexpr int kVersionWithQueueBackoff = 0x020200ff;
 
 bool IsDamage(rd_kafka_resp_err_t code) {
   switch (code) {
@@ -44,6 +46,7 @@ base::Result<std::unique_ptr<Fetcher>> Fetcher::Make(const Options& options,
   if (starts.empty()) {
     return fetcher;
   }
+  fetcher->prefetch_bytes_ = static_cast<size_t>(options.prefetch_bytes);
   int64_t answer = std::clamp(options.prefetch_bytes / 2, kFetchBytesMin, kFetchBytesMax);
   SJ_ASSIGN_OR_RETURN(
       fetcher->client_,
@@ -145,6 +148,30 @@ base::Status Fetcher::Sort(MessageHandle message) {
   return base::OkStatus();
 }
 
+// A client thread that found the prefetch queue full sleeps until something wakes it, up to a
+// second, however empty the queue is by then. A question to the partitions' leaders, whose answer
+// nobody awaits, wakes it; asked once for each half of the queue that was taken.
+void Fetcher::WakeFetching(size_t taken_bytes, size_t taken) {
+  taken_bytes_ += taken_bytes;
+  if (taken_bytes_ < prefetch_bytes_ / 2 || rd_kafka_version() >= kVersionWithQueueBackoff) {
+    return;
+  }
+  size_t waiting = rd_kafka_queue_length(queue_.get());
+  if (taken > 0 && waiting * (taken_bytes / taken) > prefetch_bytes_ / 2) {
+    return;
+  }
+  taken_bytes_ = 0;
+  if (wake_list_ == nullptr) {
+    wake_list_.reset(rd_kafka_topic_partition_list_new(static_cast<int>(partitions_.size())));
+    for (const FetchPartition& partition : partitions_) {
+      rd_kafka_topic_partition_list_add(wake_list_.get(), partition.id.topic.c_str(),
+                                        partition.id.partition)
+          ->offset = RD_KAFKA_OFFSET_END;
+    }
+  }
+  rd_kafka_offsets_for_times(client_->handle(), wake_list_.get(), 0);
+}
+
 void Fetcher::WaitWithoutPartitions(milliseconds wait) const {
   pollfd descriptor{wake_fd_, POLLIN, 0};
   ::poll(&descriptor, 1, static_cast<int>(wait.count()));
@@ -178,12 +205,15 @@ base::Status Fetcher::Fill(size_t messages_max, milliseconds wait) {
   }
   more_in_queue_ = static_cast<size_t>(got) == messages_max;
   base::Status status;
+  size_t bytes = 0;
   for (ssize_t i = 0; i < got; ++i) {
     MessageHandle message(inbox_[static_cast<size_t>(i)]);
+    bytes += message->len;
     if (status.ok()) {
       status = Sort(std::move(message));
     }
   }
+  WakeFetching(bytes, static_cast<size_t>(got));
   return status;
 }
 

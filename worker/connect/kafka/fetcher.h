@@ -67,6 +67,7 @@ class Fetcher {
   base::Status FromMessage(const rd_kafka_message_t& message) const;
   FetchPartition* Find(const rd_kafka_message_t& message);
   void WaitWithoutPartitions(milliseconds wait) const;
+  void WakeFetching(size_t taken_bytes, size_t taken);
 
   std::unique_ptr<Client> client_;
   std::deque<FetchPartition> partitions_;  // addresses stay
@@ -74,6 +75,9 @@ class Fetcher {
   size_t pending_ = 0;
   size_t turn_ = 0;
   bool more_in_queue_ = false;
+  size_t prefetch_bytes_ = 0;
+  size_t taken_bytes_ = 0;  // since the client's threads were woken last
+  PartitionsHandle wake_list_;
   // The partition of the last message: messages come in long runs.
   const rd_kafka_topic_t* last_topic_ = nullptr;
   int last_partition_ = -1;
