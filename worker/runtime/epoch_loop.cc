@@ -14,6 +14,7 @@ namespace {
 constexpr std::chrono::minutes kRecommitAfter{30};
 constexpr std::chrono::seconds kCleanUpEvery{5};
 constexpr std::chrono::milliseconds kWaitSlice{20};
+constexpr std::chrono::seconds kBusySample{1};
 
 }  // namespace
 
@@ -65,6 +66,8 @@ EpochLoop::Wake EpochLoop::WaitForTick() {
     if (now >= next_tick_) {
       return Wake::kTick;
     }
+    // Counters are read between epochs too: an interval may be minutes long.
+    Publish();
     run_->changed.wait_for(lock, std::min<std::chrono::nanoseconds>(kWaitSlice, next_tick_ - now));
   }
 }
@@ -105,6 +108,8 @@ base::Status EpochLoop::Decide(types::Epoch epoch, std::vector<ThreadCapture> ca
   SJ_RETURN_IF_ERROR(run_->log->Flush(epoch));
   base::MonoTime now = run_->clock->Mono();
   if (!changed && committed_at_ && now - *committed_at_ < kRecommitAfter) {
+    // What is committed is the state as of now: an idle job is not late.
+    board_->Update([&](JobStatus& s) { s.committed_at = run_->clock->Wall(); });
     return base::OkStatus();
   }
   checkpoint::WrittenCheckpoint written;
@@ -209,11 +214,7 @@ void EpochLoop::Publish() {
       sum.last_bad = stats.last_bad;
     }
   }
-  base::MonoTime now = run_->clock->Mono();
-  double span_ns = static_cast<double>((now - sampled_at_).count()) * run_->own.threads;
-  double busy = span_ns > 0 ? static_cast<double>(busy_ns - sampled_busy_ns_) / span_ns : 0;
-  sampled_at_ = now;
-  sampled_busy_ns_ = busy_ns;
+  SampleBusy(busy_ns);
   board_->Update([&](JobStatus& s) {
     s.records_in = base_.records_in + sum.records_in;
     s.rows_out = base_.rows_out + sum.rows_out;
@@ -224,8 +225,19 @@ void EpochLoop::Publish() {
     s.state_bytes = sum.state_bytes;
     s.lag_records = lag;
     s.watermark_ms = watermark.value_or(types::kWatermarkMin);
-    s.busy_ratio = busy;
+    s.busy_ratio = busy_ratio_;
   });
+}
+
+void EpochLoop::SampleBusy(uint64_t busy_ns) {
+  base::MonoTime now = run_->clock->Mono();
+  if (now - sampled_at_ < kBusySample) {
+    return;
+  }
+  double span_ns = static_cast<double>((now - sampled_at_).count()) * run_->own.threads;
+  busy_ratio_ = static_cast<double>(busy_ns - sampled_busy_ns_) / span_ns;
+  sampled_at_ = now;
+  sampled_busy_ns_ = busy_ns;
 }
 
 }  // namespace sj::worker::runtime

@@ -35,6 +35,7 @@ class EpochLoop {
                                                     const std::string& metadata) const;
   void CleanUp(const checkpoint::EpochCapture& capture);
   void Publish();
+  void SampleBusy(uint64_t busy_ns);
   void PublishCommit(types::Epoch epoch, const checkpoint::WrittenCheckpoint& written);
 
   RunContext* run_;
@@ -48,6 +49,7 @@ class EpochLoop {
   base::MonoTime cleaned_at_;
   base::MonoTime sampled_at_;
   uint64_t sampled_busy_ns_ = 0;
+  double busy_ratio_ = 0;  // over the last sample
 };
 
 }  // namespace sj::worker::runtime
