@@ -93,6 +93,31 @@ TEST(DateTimeTest, Refusals) {
   }
 }
 
+// The usual form has a way of its own; a fourth digit of the second takes the general one.
+TEST(DateTimeTest, TheUsualFormReadsAsTheGeneralOne) {
+  constexpr int64_t kPrime = 7'919'000'027;  // walks all times of day over 200 years
+  for (int64_t millis = -2'208'988'800'000; millis < 4'102'444'800'000; millis += kPrime) {
+    std::string usual = Fixed(millis, 3);
+    ASSERT_EQ(usual.size(), 23u);
+    ASSERT_EQ(ParseTimestamp(usual, kSql), millis) << usual;
+    ASSERT_EQ(ParseTimestamp(usual + "0", kSql), millis) << usual;
+  }
+  const std::string good = "2026-02-28 23:59:59.999";
+  for (size_t i = 0; i < good.size(); ++i) {
+    for (char c : {'/', ':', 'x', '\xff'}) {
+      std::string bad = good;
+      bad[i] = c == good[i] ? 'x' : c;
+      EXPECT_EQ(ParseTimestamp(bad, kSql), std::nullopt) << bad;
+    }
+  }
+  for (const char* bad :
+       {"2026-02-29 00:00:00.000", "2026-00-01 00:00:00.000", "2026-13-01 00:00:00.000",
+        "2026-01-00 00:00:00.000", "2026-01-01 24:00:00.000", "2026-01-01 00:60:00.000",
+        "2026-01-01 00:00:60.000", "2026-01-01T00:00:00.000"}) {
+    EXPECT_EQ(ParseTimestamp(bad, kSql), std::nullopt) << bad;
+  }
+}
+
 TEST(DateTimeTest, DatesAndTimesOfDay) {
   EXPECT_EQ(ParseDate("1970-01-02"), 1);
   EXPECT_EQ(ParseDate("1969-12-31"), -1);
