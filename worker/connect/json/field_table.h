@@ -31,6 +31,7 @@ class FieldTable {
       size_t slot = Hash(names[i]);
       chain_[i] = slots_[slot];
       slots_[slot] = static_cast<int>(i);
+      heads_.push_back(HeadOf(names[i]));
     }
   }
 
@@ -45,9 +46,15 @@ class FieldTable {
     if (guess < 0) {
       return kNoGuess;
     }
+    const Head& head = heads_[static_cast<size_t>(guess)];
+    std::array<uint64_t, 2> text;
+    std::memcpy(text.data(), key, sizeof text);
+    if ((((text[0] ^ head.bytes[0]) & head.mask[0]) | ((text[1] ^ head.bytes[1]) & head.mask[1])) !=
+        0) {
+      return kNoGuess;
+    }
     const std::string& name = names_[static_cast<size_t>(guess)];
-    if (name.size() >= kPredictBytesMax || std::memcmp(key, name.data(), name.size()) != 0 ||
-        key[name.size()] != '"') {
+    if (name.size() >= sizeof text && !TailMatches(key, name)) {
       return kNoGuess;
     }
     last_ = static_cast<size_t>(guess);
@@ -68,6 +75,7 @@ class FieldTable {
     if (found < 0) {
       found = static_cast<int>(names_.size());
       names_.emplace_back(name);
+      heads_.push_back(HeadOf(name));
       chain_.push_back(slots_[slot]);
       slots_[slot] = found;
     }
@@ -79,6 +87,30 @@ class FieldTable {
   }
 
  private:
+  // The first 16 bytes of a name with its closing quote, and which of them count: most names are
+  // compared by two words.
+  struct Head {
+    std::array<uint64_t, 2> bytes{};
+    std::array<uint64_t, 2> mask{};
+  };
+  static Head HeadOf(std::string_view name) {
+    std::array<char, sizeof(Head::bytes)> text{};
+    std::array<char, sizeof(Head::mask)> mask{};
+    for (size_t i = 0; i < text.size() && i <= name.size(); ++i) {
+      text[i] = i < name.size() ? name[i] : '"';
+      mask[i] = static_cast<char>(0xff);
+    }
+    Head head;
+    std::memcpy(head.bytes.data(), text.data(), text.size());
+    std::memcpy(head.mask.data(), mask.data(), mask.size());
+    return head;
+  }
+  static bool TailMatches(const char* key, const std::string& name) {
+    constexpr size_t kHead = sizeof(Head::bytes);
+    return name.size() < kPredictBytesMax && key[name.size()] == '"' &&
+           std::memcmp(key + kHead, name.data() + kHead, name.size() - kHead) == 0;
+  }
+
   static constexpr size_t kSlots = 128;  // a power of two
   static size_t Hash(std::string_view name) {
     if (name.empty()) {
@@ -90,6 +122,7 @@ class FieldTable {
   }
 
   std::vector<std::string> names_;  // the wanted ones, then the learnt ones
+  std::vector<Head> heads_;         // of the names
   const size_t wanted_;
   const size_t start_;          // stands for "before the first field" in following_
   std::vector<int> following_;  // by the field before
