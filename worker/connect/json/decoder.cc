@@ -22,6 +22,16 @@ using types::DataType;
 using types::StringRef;
 using types::TypeKind;
 
+// Column::Reserve leaves the fields of a ROW alone; there are as many of them as rows.
+void ReserveAll(Column* column, size_t rows) {
+  column->Reserve(rows);
+  if (column->type().kind == TypeKind::kRow) {
+    for (Column& child : column->children) {
+      ReserveAll(&child, rows);
+    }
+  }
+}
+
 // What became of a value: kBad concerns this value only, kBroken the whole record.
 enum class Outcome : uint8_t { kOk, kNull, kBad, kBroken };
 
@@ -473,7 +483,7 @@ std::vector<Column> Decoder::MakeColumns(size_t rows) const {
   std::vector<Column> columns;
   columns.reserve(state_->types.size());
   for (const DataType& type : state_->types) {
-    columns.emplace_back(type).Reserve(rows);
+    ReserveAll(&columns.emplace_back(type), rows);
   }
   return columns;
 }

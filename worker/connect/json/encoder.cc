@@ -102,7 +102,9 @@ void AppendJavaDouble(double value, bool is_float, std::string* out) {
     all.remove_prefix(1);
   }
   size_t e = all.find('e');
-  int exponent = std::atoi(all.data() + e + 1);
+  // The text does not end in a zero byte; from_chars takes a '-' but no '+'.
+  int exponent = 0;
+  std::from_chars(all.data() + e + (all[e + 1] == '+' ? 2 : 1), end, exponent);
   std::string digits(1, all[0]);
   if (e > 2) {
     digits.append(all.substr(2, e - 2));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // C11 threads by way of pthreads, for ThreadSanitizer builds only: librdkafka uses thrd_create and
 // the like, which the sanitizer of g++ 12 does not intercept, and the process dies in the client's
-// first thread. Linked into test programs with -rdynamic; see tsan.supp for what remains.
+// first thread. Linked into test programs with -rdynamic; see scripts/tsan.supp for what remains.
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
