@@ -8,14 +8,14 @@
 #include "api/base/hash.h"
 #include "worker/store/file_object_store.h"
 #include "worker/store/object_key.h"
+#include "worker/store/s3_object_store.h"
 
 namespace sj::worker::store {
 
 base::Result<std::unique_ptr<ObjectStore>> OpenObjectStore(const ObjectStoreOptions& options) {
   SJ_ASSIGN_OR_RETURN(Location location, ParseLocation(options.location));
   if (location.s3) {
-    return base::InvalidArgument(
-        fmt::format("open object store \"{}\": this build has no S3 client", options.location));
+    return OpenS3ObjectStore(options);
   }
   return OpenFileObjectStore(location.path);
 }
