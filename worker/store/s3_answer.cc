@@ -19,9 +19,10 @@ struct Words {
   std::string_view code;
   std::string_view text;
 };
-constexpr std::array<Words, 14> kWords = {{
+constexpr std::array<Words, 15> kWords = {{
     {"SignatureDoesNotMatch", "the access key or secret is wrong"},
     {"InvalidAccessKeyId", "the access key or secret is wrong"},
+    {"XAdminUserNotFound", "the access key or secret is wrong"},  // versitygw
     {"InvalidToken", "the session token is wrong"},
     {"ExpiredToken", "the credentials have expired"},
     {"AccessDenied", "access denied: the credentials may not do this"},
