@@ -14,6 +14,7 @@ import pytest
 from streamjob_e2e import environment, jobs, topics
 from streamjob_e2e.events import Shape
 from streamjob_e2e.local_worker import OK, USAGE
+from streamjob_e2e.waiting import wait_until
 
 BOUNDED = {"scan.bounded.mode": "latest-offset"}
 
@@ -40,10 +41,7 @@ def test_sigterm_commits_the_last_epoch(case):
         first.wait_running()
         first.wait_epochs(3)
         assert first.stop(20) == OK
-        committed = sum(offset for (topic, _), (offset, _) in topics.group_offsets(
-            case.kafka.bootstrap, case.group).items() if topic == case.source)
-        read = first.said("running") and committed
-        assert read > 0, "nothing was committed"
+        assert case.committed_input() > 0, "nothing was committed"
         assert not topics.open_transactions(case.kafka.bootstrap, case.sink)
         second = case.worker("second", job)
         second.wait_running()
@@ -88,6 +86,20 @@ def test_checkpoints_in_a_directory(case):
     case.wait_complete(check)
     assert second.stop() == OK
     case.expect_exact(check)
+
+
+def test_an_idle_job_is_not_late(case):
+    """No new record, no new epoch, but the time of the last good state goes on."""
+    case.topics()
+    case.write(Shape(events=2_000, seed=15))
+    worker = case.worker("worker", case.job_file())
+    worker.wait_running()
+    case.wait_complete(case.check())
+    first = wait_until("a commit", lambda: worker.status()["checkpoint"]["committedAt"])
+    epoch = worker.status()["epoch"]
+    wait_until("a later time", lambda: worker.status()["checkpoint"]["committedAt"] > first, 10)
+    assert worker.status()["epoch"] <= epoch + 1
+    assert worker.stop() == OK
 
 
 def command(*arguments):

@@ -37,6 +37,11 @@ def test_kafka(case, kafka):
                {"SJ_TEST_KAFKA": kafka.bootstrap})
 
 
+def test_store(case, s3):
+    run_binary("worker/store/sj_worker_store_s3_it_test", case.folder, "*",
+               {"SJ_TEST_S3": f"{s3.endpoint},{s3.key},{s3.secret},{s3.bucket}"})
+
+
 def test_api_server(case, cluster):
     run_binary("operator/kube/sj_operator_kube_test", case.folder, "*Contract*",
                {"SJ_TEST_KUBECONFIG": cluster.env["KUBECONFIG"]})

@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 
-from streamjob_e2e import jobs, loadgen, restore_points, topics
+from streamjob_e2e import jobs, loadgen, offsets, restore_points, topics
 from streamjob_e2e.checker import Check
 from streamjob_e2e.environment import ARTIFACTS
 from streamjob_e2e.local_worker import LocalWorker
@@ -97,6 +97,15 @@ class Case:
         assert verdict.exact, f"{check.expectation.records} events in: {verdict}"
         assert verdict.rows > 0, "the check is empty: no row was expected"
 
+    def committed(self):
+        """{(topic, partition): (offset, metadata)} of the job."""
+        return offsets.committed(self.kafka.bootstrap, self.group)
+
+    def committed_input(self):
+        """How many input records are committed, over all partitions."""
+        return sum(offset for (topic, _), (offset, _) in self.committed().items()
+                   if topic == self.source)
+
     def expect_restorable(self):
         """Every committed offset names a checkpoint that is there, whole."""
         return restore_points.check(self.s3, self.kafka.bootstrap, self.group, self.source)
@@ -128,26 +137,35 @@ class Case:
             yield f"{name}: stable {stable}, end {topics.ends(self.kafka.bootstrap, name, False)}"
 
     def _offset_lines(self):
-        committed = topics.group_offsets(self.kafka.bootstrap, self.group) if self.kafka else {}
-        return [f"{key}: {value}" for key, value in sorted(committed.items())]
+        return [f"{key}: {value}" for key, value in sorted(self.committed().items())]
 
     def finish(self, failed):
-        if failed:
-            self.collect()
+        try:
+            if failed:
+                self.collect()
+        finally:
+            errors = self._end()
+        if not failed:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self._delete_topics()
+        if errors:
+            raise errors[0]
+
+    def _end(self):
         errors = []
         for ending in reversed(self._endings):
             try:
                 ending()
             except Exception as error:  # pylint: disable=broad-except
                 errors.append(error)
-        if not failed:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            if self._topics:
-                present = set(topics.names(self.kafka.bootstrap))
-                ours = {n for n in present if n.startswith(f"streamjob.{self.name}.")}
-                topics.delete(self.kafka.bootstrap, (set(self._topics) | ours) & present)
-        if errors:
-            raise errors[0]
+        return errors
+
+    def _delete_topics(self):
+        """What the scenario named, and the exchange topics of its local job."""
+        if self._topics:
+            present = set(topics.names(self.kafka.bootstrap))
+            ours = {n for n in present if n.startswith(f"{self.group}.")}
+            topics.delete(self.kafka.bootstrap, (set(self._topics) | ours) & present)
 
 
 class _Missing:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import struct
 
-from streamjob_e2e import topics
+from streamjob_e2e import offsets, topics
 
 MAGIC = b"SJC1"
 
@@ -43,7 +43,7 @@ def key_of(name, keys):
 
 def check(s3, bootstrap, group, source):
     """Follows every committed partition of `source` to its object. Returns the objects' keys."""
-    committed = {key: value for key, value in topics.group_offsets(bootstrap, group).items()
+    committed = {key: value for key, value in offsets.committed(bootstrap, group).items()
                  if value[0] >= 0}
     missing = {(source, p) for p in topics.partitions_of(bootstrap, source)} - set(committed)
     assert not missing, f"no committed offset for {sorted(missing)}"

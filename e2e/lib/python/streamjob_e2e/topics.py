@@ -3,8 +3,8 @@
 import functools
 import time
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, KafkaError
-from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 SECONDS = 30
@@ -66,19 +66,6 @@ def open_transactions(bootstrap, topic):
     """Partitions whose last stable offset lies behind their end: an undecided transaction."""
     stable, high = ends(bootstrap, topic), ends(bootstrap, topic, committed=False)
     return {p: (stable[p], high[p]) for p in high if stable[p] < high[p]}
-
-
-def group_offsets(bootstrap, group):
-    """{(topic, partition): (offset, metadata)} as committed."""
-    request = [ConsumerGroupTopicPartitions(group)]
-    futures = _admin(bootstrap).list_consumer_group_offsets(request, request_timeout=SECONDS)
-    found = next(iter(futures.values())).result(SECONDS)
-    return {(t.topic, t.partition): (t.offset, t.metadata) for t in found.topic_partitions}
-
-
-def groups(bootstrap):
-    listed = _admin(bootstrap).list_consumer_groups(request_timeout=SECONDS).result(SECONDS)
-    return sorted(group.group_id for group in listed.valid)
 
 
 class Reader:
