@@ -142,7 +142,7 @@ base::Status ParseGuards(const OptionReader& options, KafkaOptions* out) {
   SJ_ASSIGN_OR_RETURN(out->record_bytes_max,
                       options.Int("scan.record.max-bytes", 1 << 20, 1, 64 << 20));
   SJ_ASSIGN_OR_RETURN(out->prefetch_bytes,
-                      options.Int("scan.prefetch.bytes", 32 << 20, 1 << 20, 1 << 30));
+                      options.Int("scan.prefetch.bytes", 16 << 20, 1 << 20, 1 << 30));
   SJ_ASSIGN_OR_RETURN(out->event_time_max_ahead,
                       options.Duration("scan.event-time.max-ahead", std::chrono::hours(24)));
   std::string min = options.TextOr("scan.event-time.min", "1970-01-01 00:00:00");
