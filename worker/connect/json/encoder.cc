@@ -8,6 +8,7 @@
 
 #include "api/base/hash.h"
 #include "worker/types/decimal.h"
+#include "worker/types/float_text.h"
 
 namespace sj::worker::connect::json {
 namespace {
@@ -84,50 +85,10 @@ void AppendJsonString(std::string_view text, std::string* out) {
 void AppendJavaDouble(double value, bool is_float, std::string* out) {
   if (!std::isfinite(value)) {
     *out += std::isnan(value) ? "\"NaN\"" : value > 0 ? "\"Infinity\"" : "\"-Infinity\"";
-    return;
-  }
-  if (value == 0) {
-    *out += std::signbit(value) ? "-0.0" : "0.0";
-    return;
-  }
-  // Shortest digits that read back, as d.ddde[+-]xx.
-  char text[64];
-  auto format = std::chars_format::scientific;
-  auto [end, error] =
-      is_float ? std::to_chars(text, text + sizeof text, static_cast<float>(value), format)
-               : std::to_chars(text, text + sizeof text, value, format);
-  std::string_view all(text, static_cast<size_t>(end - text));
-  if (all.front() == '-') {
-    out->push_back('-');
-    all.remove_prefix(1);
-  }
-  size_t e = all.find('e');
-  // The text does not end in a zero byte; from_chars takes a '-' but no '+'.
-  int exponent = 0;
-  std::from_chars(all.data() + e + (all[e + 1] == '+' ? 2 : 1), end, exponent);
-  std::string digits(1, all[0]);
-  if (e > 2) {
-    digits.append(all.substr(2, e - 2));
-  }
-  auto count = static_cast<int>(digits.size());
-  if (exponent < -3 || exponent >= 7) {
-    *out += digits[0];
-    *out += '.';
-    out->append(count > 1 ? std::string_view(digits).substr(1) : "0");
-    *out += 'E';
-    AppendInteger(exponent, out);
-  } else if (exponent < 0) {
-    *out += "0.";
-    out->append(static_cast<size_t>(-exponent - 1), '0');
-    *out += digits;
+  } else if (is_float) {
+    types::AppendJavaFloat(static_cast<float>(value), out);
   } else {
-    auto whole = static_cast<size_t>(exponent) + 1;
-    if (digits.size() < whole) {
-      digits.append(whole - digits.size(), '0');
-    }
-    out->append(digits, 0, whole);
-    *out += '.';
-    out->append(digits.size() > whole ? std::string_view(digits).substr(whole) : "0");
+    types::AppendJavaDouble(value, out);
   }
 }
 
