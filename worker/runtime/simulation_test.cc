@@ -102,6 +102,23 @@ TEST(Simulation, NthCommitLogOperationFails) {
   }
 }
 
+// The same with three task threads and rows enough that threads are always in the middle of sending
+// to each other: what keeps an epoch's rows apart is only the markers between threads.
+TEST(Simulation, NthCommitLogOperationFailsBetweenThreads) {
+  Workload load = MakeWorkload(3, 3000);
+  for (int64_t n = 20; n < 600; n += 29) {
+    SimJob job(kSql);
+    Load(load, &job);
+    job.kafka().FailAt(n);
+    base::Status status = job.RunToEnd({1, 3, 0});
+    ASSERT_TRUE(status.ok()) << "n=" << n << " " << status.ToString();
+    ASSERT_EQ(Sorted(job.kafka().Committed("agg")), load.expected) << "n=" << n;
+    if (job.kafka().operations() < n) {
+      return;
+    }
+  }
+}
+
 // Random parallelism, random cuts, until the input is used up.
 void RunSeed(uint64_t seed) {
   std::mt19937_64 random(seed);
