@@ -51,7 +51,7 @@ def test_rescale(case, job):
     check = case.check()
     job.apply()
     job.wait_ready()
-    with case.load(Shape(events=RATE * 45, seed=122), rate=RATE) as load:
+    with case.load(Shape(events=RATE * 35, seed=122), rate=RATE) as load:
         job.wait_epochs(2)
         for replicas in (3, 1):
             job.patch(replicas=replicas)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Purchases per minute in the cluster: exact, whatever is killed, cut or stopped.
+
+Each scenario: the job runs with 2 workers on three nodes, over 8 input partitions; events come in, out
+of order within the watermark; input and output are compared by the checker: nothing lost, duplicated,
+wrong or unexpected; the committed offsets name restorable checkpoints.
+1. nothing is broken: 2 million events
+2. random workers are killed with SIGKILL
+3. the node of a worker loses its network, and gets it back
+4. a worker is stopped; its pod is replaced; it is woken: it ends by itself and commits nothing
+"""
+import os
+import random
+import signal
+import time
+
+from streamjob_e2e.events import Shape
+from streamjob_e2e.waiting import stays_true, wait_until
+
+
+def prove(case, job, check, seconds=180):
+    case.wait_complete(check, seconds)
+    case.expect_exact(check)
+    case.expect_restorable()
+    job.wait_ready()
+
+
+def test_main_job(case, job):
+    check = case.check()
+    with case.load(Shape(events=2_000_000, seed=101)) as load:
+        job.apply()
+        job.wait_ready()
+        load.finish()
+    prove(case, job, check, 300)
+    nodes = {pod["spec"]["nodeName"] for pod in job.running_pods()}
+    assert len(job.running_pods()) == 2 and nodes
+    assert job.status()["readyReplicas"] == 2
+    wait_until("no lag in the status", lambda: job.status().get("lag", {}).get("records") == 0, 60)
+
+
+def test_workers_are_killed(case, cluster, job, everything):
+    kills, pause = (20, (5.0, 15.0)) if everything else (5, (3.0, 7.0))
+    rng, rate = random.Random(102), 6_000
+    events = int(rate * (kills * sum(pause) / 2 + 10))
+    check = case.check()
+    job.apply()
+    job.wait_ready()
+    with case.load(Shape(events=events, seed=102), rate=rate) as load:
+        for number in range(kills):
+            time.sleep(rng.uniform(*pause))  # the moment is the point
+            pods = wait_until(f"a running worker for kill {number + 1}", job.running_pods, 90)
+            cluster.pod_signal(job.namespace, rng.choice(pods)["metadata"]["name"], "SIGKILL")
+        load.finish()
+    prove(case, job, check)
+    restarts = sum(c["restartCount"] for pod in job.pods()
+                   for c in pod["status"]["containerStatuses"])
+    assert restarts >= kills // 2, f"only {restarts} restarts were counted"
+
+
+def test_node_is_cut_off(case, cluster, job):
+    seconds, rate = 60, 4_000
+    check = case.check()
+    job.apply()
+    job.wait_ready()
+    node = job.running_pods()[0]["spec"]["nodeName"]
+    with case.load(Shape(events=rate * (seconds + 15), seed=103), rate=rate) as load:
+        job.wait_epochs(2)
+        case.defer(lambda: wait_until("all nodes", cluster.nodes_ready, 90))
+        case.defer(lambda: cluster.heal(node))
+        cluster.cut(node)
+        cut_at = time.monotonic()
+        wait_until("Ready not to be True", lambda: not job.ready(), seconds)
+        stays_true("the job's existence", job.get, seconds - (time.monotonic() - cut_at), 1)
+        cluster.heal(node)
+        load.finish()
+    prove(case, job, check, 240)
+
+
+def pid_of(pod):
+    """The pid, on this machine, of a pod's worker: nodes are namespaces here."""
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{entry}/cmdline", "rb") as cmdline:
+                worker = cmdline.read().startswith(b"/streamjob-worker\0")
+            with open(f"/proc/{entry}/environ", "rb") as environ:
+                variables = environ.read().split(b"\0")
+        except OSError:
+            continue
+        name, space = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        if worker and {f"POD_NAME={name}".encode(), f"POD_NAMESPACE={space}".encode()} <= set(variables):
+            return int(entry)
+    raise LookupError(f"no process of pod {pod['metadata']['name']}")
+
+
+def ended(pid):
+    """Gone, or waiting for its parent only."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_zombie_worker(case, cluster, job):
+    """The kubelet is stopped too: else it would end the old worker itself."""
+    check = case.check()
+    job.apply()
+    job.wait_ready()
+    victim = job.running_pods()[-1]
+    name, node, pid = victim["metadata"]["name"], victim["spec"]["nodeName"], pid_of(victim)
+    kubelet = f"kubelet{node.removeprefix('node')}"
+    with case.load(Shape(events=160_000, seed=104), rate=4_000) as load:
+        job.wait_epochs(2)
+        case.defer(lambda: wait_until("all nodes", cluster.nodes_ready, 90))
+        case.defer(lambda: cluster.kubectl.run("uncordon", node))
+        case.defer(lambda: cluster.part("resume", kubelet))
+        cluster.kubectl.run("cordon", node)
+        cluster.part("pause", kubelet)
+        os.kill(pid, signal.SIGSTOP)
+        cluster.kubectl.delete("pod", name, job.namespace, "--force", "--grace-period=0")
+        wait_until("the successor", lambda: any(
+            pod["metadata"]["name"] == name and pod["metadata"]["uid"] != victim["metadata"]["uid"]
+            for pod in job.running_pods()), 90)
+        job.wait_ready()
+        job.wait_epochs(2)
+        assert not ended(pid), "the zombie ended too early to prove anything"
+        os.kill(pid, signal.SIGCONT)
+        wait_until("the zombie's end by itself", lambda: ended(pid), 60)
+        load.finish()
+    prove(case, job, check)
