@@ -16,6 +16,12 @@ int64_t FloorDiv(int64_t a, int64_t b) {
   return a / b - (a % b < 0 ? 1 : 0);
 }
 
+// 0 <= result < b. Not a - FloorDiv(a, b) * b, which overflows near the smallest a.
+int64_t FloorMod(int64_t a, int64_t b) {
+  int64_t rest = a % b;
+  return rest < 0 ? rest + b : rest;
+}
+
 int64_t DaysFromCivil(int64_t year, int month, int day) {
   year -= month <= 2 ? 1 : 0;
   int64_t era = FloorDiv(year, 400);
@@ -207,7 +213,7 @@ void AppendFraction(int millis, int precision, std::string* out) {
 
 CivilTime ToCivil(int64_t millis) {
   int64_t days = FloorDiv(millis, kDayMillis);
-  int64_t rest = millis - days * kDayMillis;
+  int64_t rest = FloorMod(millis, kDayMillis);
   CivilTime out{};
   CivilFromDays(days, &out);
   out.millis = static_cast<int>(rest % 1000);
@@ -287,7 +293,7 @@ std::optional<int64_t> ParseTimeOfDay(std::string_view text) {
 }
 
 void AppendTimeOfDay(int64_t millis, int precision, std::string* out) {
-  CivilTime civil = ToCivil(millis - FloorDiv(millis, kDayMillis) * kDayMillis);
+  CivilTime civil = ToCivil(FloorMod(millis, kDayMillis));
   AppendClock(civil, out);
   AppendFraction(civil.millis, precision, out);
 }
