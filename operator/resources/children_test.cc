@@ -75,7 +75,8 @@ TEST_F(ChildrenTest, SecretsAreFilesNeverVariables) {
 }
 
 TEST_F(ChildrenTest, TokenIsForOurAudienceOnly) {
-  for (const Json& volume : List(Pod(), {"volumes"})) {
+  const Json pod = Pod();
+  for (const Json& volume : List(pod, {"volumes"})) {
     for (const Json& source : List(volume, {"projected", "sources"})) {
       EXPECT_EQ(Text(source, {"serviceAccountToken", "audience"}), "streamjob-control");
       EXPECT_EQ(Number(source, {"serviceAccountToken", "expirationSeconds"}), 3600);

@@ -224,9 +224,10 @@ TEST(KeyedTableTest, FindsRestoredNamespaces) {
     EXPECT_EQ(drained.size(), 50u);
     EXPECT_EQ(drained["1"], ns == -7 ? 101 : 1);
   }
-  EXPECT_FALSE(bench.table->FirstNamespace(new int64_t));
+  int64_t none = 0;
+  EXPECT_FALSE(bench.table->FirstNamespace(&none));
   bench.Reopen();
-  EXPECT_FALSE(bench.table->FirstNamespace(new int64_t)) << "drained namespaces stayed stored";
+  EXPECT_FALSE(bench.table->FirstNamespace(&none)) << "drained namespaces stayed stored";
 }
 
 TEST(KeyedTableTest, RefusesAnUnreadableStoredValue) {
