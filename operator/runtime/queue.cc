@@ -238,7 +238,9 @@ std::optional<ObjectKey> WorkQueue::Get() {
     if (state_->due.empty()) {
       state_->wake.wait(lock);
     } else {
-      state_->wake.wait_until(lock, std::get<0>(*state_->due.begin()));
+      // A copy: another thread may take the entry out while this one waits.
+      const auto next = std::get<0>(*state_->due.begin());
+      state_->wake.wait_until(lock, next);
     }
   }
   return std::nullopt;
