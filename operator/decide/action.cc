@@ -110,17 +110,10 @@ bool TemplateSeen(const View& view) {
          resources::Number(set, {"metadata", "generation"});
 }
 
-bool FailedIncompatible(const Worker& worker) {
-  const control::WorkerError* error = worker.report != nullptr ? ErrorOf(*worker.report) : nullptr;
-  return error != nullptr && error->reason == "StateIncompatible";
-}
-
 void DeleteOldPods(const View& view, std::vector<Action>& actions) {
   if (!view.set_replicas || view.set_hash != view.wanted_hash || !TemplateSeen(view)) {
     return;
   }
-  const bool discard =
-      view.effective.rollout.on_incompatible_state == v1alpha1::IncompatibleState::kDiscard;
   for (const auto& [ordinal, worker] : view.workers) {
     if (worker.pod == nullptr) {
       continue;
@@ -128,8 +121,6 @@ void DeleteOldPods(const View& view, std::vector<Action>& actions) {
     const std::string& hash = resources::Annotation(*worker.pod, resources::kSpecHashAnnotation);
     if (hash != view.wanted_hash) {
       Delete(*worker.pod, "started with an older spec", actions);
-    } else if (discard && FailedIncompatible(worker) && !view.started()) {
-      Delete(*worker.pod, "starts again without the old state", actions);
     }
   }
 }

@@ -21,9 +21,7 @@ control::Assignment MakeAssignment(const View& view, const GenerationStatus& gen
   for (int i = generation.replicas; i < generation.ordinals_used; ++i) {
     assignment.fence_ordinals.push_back(i);
   }
-  const bool discard =
-      view.effective.rollout.on_incompatible_state == v1alpha1::IncompatibleState::kDiscard;
-  assignment.state_hash = discard ? "" : generation.plan_hash;
+  assignment.state_hash = generation.plan_hash;
   return assignment;
 }
 

@@ -125,9 +125,7 @@ Answer WorkerRefuses(const HealthInput& in) {
     }
     Verdict verdict = Stalled(Phase::kFailed, error->reason, WorkerWords(ordinal, *error));
     if (error->reason == "StateIncompatible") {
-      verdict.message +=
-          " Revert the change, or set spec.rollout.onIncompatibleState to Discard to start with "
-          "empty state.";
+      verdict.message += " Revert the change, or create a new job to start with empty state.";
     }
     return verdict;
   }

@@ -24,6 +24,11 @@ void AddUnsupported(const v1alpha1::StreamJobSpec& spec, Findings& all) {
                    "deleting exchange topics with the job is not supported by this version; "
                    "leave the field out"});
   }
+  if (spec.rollout.on_incompatible_state == v1alpha1::IncompatibleState::kDiscard) {
+    all.push_back({"NotSupported", "spec.rollout.onIncompatibleState",
+                   "discarding incompatible state is not supported by this version; use Refuse, "
+                   "and create a new job to start with empty state"});
+  }
   if (spec.autoscaling.enabled.value_or(false)) {
     all.push_back({"NotSupported", "spec.autoscaling.enabled",
                    "the autoscaler is not part of this version; set replicas, or let an HPA use "
