@@ -142,7 +142,7 @@ std::string EncodeMessage(const T& message) {
   return base::DumpJson(base::FieldWriter::Struct(message));
 }
 
-// An assignment that AssignRange could not be called with is refused here, at the border.
+// Numbers no share can be computed from are refused here, at the border.
 base::Status CheckAssignment(const std::optional<Assignment>& assignment) {
   if (!assignment) {
     return base::OkStatus();

@@ -41,8 +41,8 @@ struct WorkerRef {
   bool operator==(const WorkerRef&) const = default;
 };
 
-// Who does what in one generation. Ranges follow from it by AssignRange (assign.h), so both sides
-// know every worker's share from the same few numbers.
+// Who does what in one generation. Every worker computes its own share from the same few numbers
+// (worker/types/key_group.h); the operator only hands them out.
 struct Assignment {
   int64_t generation = 0;
   int replicas = 0;
