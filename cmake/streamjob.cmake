@@ -47,20 +47,25 @@ function(sj_library name)
   target_link_libraries(${name} PUBLIC sj_flags ${A_DEPS} PRIVATE ${A_PRIVATE_DEPS})
 endfunction()
 
+# The one object that knows where the tree lies: all others are found in the compiler cache from any clone.
+add_library(sj_source_dir STATIC api/base/testing/source_dir.cc)
+target_link_libraries(sj_source_dir PRIVATE sj_flags)
+target_compile_definitions(sj_source_dir PRIVATE SJ_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+
 # sj_test(NAME SOURCES a_test.cc... DEPS lib...)
 # One GoogleTest binary per folder. Registered with ctest; scripts/run_tests counts its cases.
 function(sj_test name)
   cmake_parse_arguments(A "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${A_SOURCES})
-  target_link_libraries(${name} PRIVATE ${A_DEPS} GTest::gmock GTest::gtest_main sj_flags)
-  target_compile_definitions(${name} PRIVATE SJ_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  target_link_libraries(${name} PRIVATE ${A_DEPS} sj_source_dir GTest::gmock GTest::gtest_main sj_flags)
   add_test(NAME ${name} COMMAND ${name})
   set_property(GLOBAL APPEND PROPERTY SJ_TEST_TARGETS ${name})
 endfunction()
 
-# sj_fuzz(NAME SOURCES a_fuzz.cc DEPS lib...): a libFuzzer target, built only with SJ_FUZZ.
+# sj_fuzz(NAME SOURCES a_fuzz.cc DEPS lib... SEEDS folder): a libFuzzer target, built only with SJ_FUZZ. SEEDS, inputs to
+# start from below the target's folder, is read by scripts/test.
 function(sj_fuzz name)
-  cmake_parse_arguments(A "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(A "" "SEEDS" "SOURCES;DEPS" ${ARGN})
   if(SJ_FUZZ)
     add_executable(${name} ${A_SOURCES})
     target_link_libraries(${name} PRIVATE ${A_DEPS} sj_flags)

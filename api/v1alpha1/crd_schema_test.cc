@@ -10,6 +10,7 @@
 #include <set>
 #include <sstream>
 
+#include "api/base/testing/source_dir.h"
 #include "api/v1alpha1/manifest_file.h"
 #include "api/v1alpha1/stream_job_fields.h"
 #include "api/v1alpha1/stream_job_json.h"
@@ -23,7 +24,7 @@ using base::Json;
 constexpr std::string_view kDurationPattern = "^(0|([0-9]+(ms|s|m|h|d))+)$";
 
 std::string ReadFile(const std::string& path) {
-  std::ifstream file(std::string(SJ_SOURCE_DIR) + "/" + path);
+  std::ifstream file(base::testing::SourceDir() + "/" + path);
   std::stringstream text;
   text << file.rdbuf();
   return text.str();

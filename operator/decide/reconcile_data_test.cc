@@ -8,6 +8,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "api/base/testing/source_dir.h"
 #include "operator/decide/testing/reconcile_file.h"
 
 namespace sj::op::decide {
@@ -15,7 +16,7 @@ namespace {
 
 std::vector<std::string> Files() {
   std::vector<std::string> files;
-  const std::filesystem::path dir = std::filesystem::path(SJ_SOURCE_DIR) / "operator/testdata";
+  const std::filesystem::path dir = std::filesystem::path(base::testing::SourceDir()) / "operator/testdata";
   for (const auto& entry : std::filesystem::directory_iterator(dir)) {
     if (entry.path().extension() == ".reconcile") {
       files.push_back(entry.path().string());

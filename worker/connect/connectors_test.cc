@@ -8,6 +8,7 @@
 #include <iterator>
 #include <set>
 
+#include "api/base/testing/source_dir.h"
 #include "worker/connect/blackhole/blackhole_sink.h"
 #include "worker/connect/connector.h"
 #include "worker/connect/exchange.h"
@@ -192,7 +193,7 @@ TEST(PositionTopicTest, IsALegalTopicName) {
 
 // First cells in backquotes of the tables below a heading, up to the next heading of its level.
 std::set<std::string> Documented(const std::string& heading) {
-  std::ifstream in(SJ_SOURCE_DIR "/docs/reference/connectors.md");
+  std::ifstream in(base::testing::SourceDir() + "/docs/reference/connectors.md");
   std::set<std::string> out;
   bool inside = false;
   for (std::string line; std::getline(in, line);) {

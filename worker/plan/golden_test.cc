@@ -12,13 +12,14 @@
 #include <string>
 #include <vector>
 
+#include "api/base/testing/source_dir.h"
 #include "worker/plan/physical.h"
 
 namespace sj::worker::plan {
 namespace {
 
 std::filesystem::path TestData(const std::string& folder) {
-  return std::filesystem::path(SJ_SOURCE_DIR) / "worker" / "testdata" / folder;
+  return std::filesystem::path(base::testing::SourceDir()) / "worker" / "testdata" / folder;
 }
 
 std::vector<std::filesystem::path> SqlFiles(const std::string& folder) {

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "api/base/testing/source_dir.h"
 #include "worker/plan/functions.h"
 #include "worker/plan/settings.h"
 
@@ -14,7 +15,7 @@ namespace {
 
 // What stands in back quotes in the first cell of the tables under `heading`.
 std::set<std::string> FirstCells(const std::string& heading) {
-  std::ifstream in(std::string(SJ_SOURCE_DIR) + "/docs/reference/sql.md");
+  std::ifstream in(base::testing::SourceDir() + "/docs/reference/sql.md");
   std::set<std::string> cells;
   bool inside = false;
   for (std::string line; std::getline(in, line);) {

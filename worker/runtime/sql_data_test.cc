@@ -13,6 +13,7 @@
 #include <map>
 #include <sstream>
 
+#include "api/base/testing/source_dir.h"
 #include "worker/runtime/testing/sim_job.h"
 
 namespace sj::worker::runtime {
@@ -169,7 +170,7 @@ TEST_P(SqlData, CrashedAndGathered) {
 
 std::vector<fs::path> Files() {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(SJ_SOURCE_DIR "/worker/testdata/sql")) {
+  for (const auto& entry : fs::directory_iterator(base::testing::SourceDir() + "/worker/testdata/sql")) {
     if (entry.path().extension() == ".test") {
       files.push_back(entry.path());
     }

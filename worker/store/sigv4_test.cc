@@ -9,12 +9,13 @@
 #include <iterator>
 
 #include "api/base/json.h"
+#include "api/base/testing/source_dir.h"
 
 namespace sj::worker::store {
 namespace {
 
 base::Json Vectors() {
-  std::ifstream file(std::string(SJ_SOURCE_DIR) + "/worker/store/testdata/sigv4_vectors.json");
+  std::ifstream file(base::testing::SourceDir() + "/worker/store/testdata/sigv4_vectors.json");
   std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
   return base::ParseJson(text).value();
 }
