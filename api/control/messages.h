@@ -23,7 +23,7 @@ inline constexpr std::string_view kHeartbeatPath = "/control/v1/heartbeat";
 inline constexpr std::string_view kGenerationPath = "/control/v1/generation";
 inline constexpr std::string_view kTokenAudience = "streamjob-control";
 // The longest a heartbeat may be held back, and the largest body of any message.
-inline constexpr base::Millis kHoldMax{20'000};
+inline constexpr base::Millis kHoldMax{10'000};
 inline constexpr size_t kMessageBytesMax = 64u << 10;
 
 struct JobRef {

@@ -28,6 +28,7 @@ struct Entry {
   std::deque<std::string> past;  // incarnations that were replaced, newest first
   std::optional<PendingPoll> poll;
   base::MonoTime poll_until{};
+  bool silence_told = false;  // the job was woken because this worker fell silent
 };
 
 struct Job {
@@ -102,6 +103,8 @@ struct WorkerRegistry::State {
   Result<Entry*> FindEntry(const control::WorkerRef& worker);
   void Remove(std::map<std::string, Job>::iterator job, std::vector<Answered>& answers);
   void CountWorkers() const;
+  // The jobs of workers that fell silent since the last call: their health has to be judged anew.
+  std::vector<kube::ObjectKey> NewlySilent();
   // Drops workers that have been silent for so long that they are only history.
   void Prune();
 };
@@ -231,6 +234,7 @@ Status WorkerRegistry::Heartbeat(const HeartbeatRequest& request, PendingPoll po
     KeepError(request, report);
     report.beat = request;
     report.seen_at = now;
+    entry->silence_told = false;
     if (entry->poll) {
       answers.push_back({std::move(*entry->poll),
                          decide::AnswerHeartbeat(job.directive, request, report.spec_hash)});
@@ -333,8 +337,23 @@ void WorkerRegistry::State::Prune() {
   CountWorkers();
 }
 
+std::vector<kube::ObjectKey> WorkerRegistry::State::NewlySilent() {
+  std::vector<kube::ObjectKey> keys;
+  const base::WallTime oldest = clock.Wall() - options.silent_after;
+  for (auto& [uid, job] : jobs) {
+    for (auto& [ordinal, entry] : job.entries) {
+      if (!entry.silence_told && entry.report.seen_at <= oldest) {
+        entry.silence_told = true;
+        keys.push_back(job.key);
+      }
+    }
+  }
+  return keys;
+}
+
 void WorkerRegistry::Tick() {
   std::vector<Answered> answers;
+  std::vector<kube::ObjectKey> silent;
   {
     std::lock_guard lock(state_->mu);
     const base::MonoTime now = state_->clock.Mono();
@@ -349,9 +368,13 @@ void WorkerRegistry::Tick() {
         entry.poll.reset();
       }
     }
+    silent = state_->NewlySilent();
     state_->Prune();
   }
   Send(answers);
+  for (const kube::ObjectKey& key : silent) {
+    state_->wake(key);
+  }
 }
 
 size_t WorkerRegistry::workers() const {

@@ -21,7 +21,7 @@ namespace sj::op::reconcile {
 struct RegistryOptions {
   size_t workers_max = 20'000;  // of all jobs; more are refused
   int ordinals_max = 1'024;     // of one job
-  base::Millis silent_after{45'000};
+  base::Millis silent_after{20'000};
 };
 
 // One heartbeat's answer, given at once or later, from any thread, exactly once.
@@ -55,7 +55,8 @@ class WorkerRegistry {
   // Leadership was lost: polls are answered with no news, everything is forgotten.
   void Clear();
 
-  // Answers polls whose hold is over; call about twice a second.
+  // Answers polls whose hold is over and wakes the jobs of workers that fell silent; call about
+  // twice a second.
   void Tick();
 
   size_t workers() const;

@@ -113,6 +113,23 @@ TEST_F(WorkerRegistryTest, ReplacedProcessIsRefusedUntilTheOtherIsSilent) {
   EXPECT_TRUE(Send(Beat(0, "old", 9)).ok());
 }
 
+TEST_F(WorkerRegistryTest, SilenceWakesTheJobOnce) {
+  ASSERT_TRUE(Send(Beat(0, "a", 1)).ok());
+  wakes_.clear();
+  clock_.Advance(base::Millis(44'999));
+  registry_.Tick();
+  EXPECT_TRUE(wakes_.empty());
+  clock_.Advance(base::Millis(1));
+  registry_.Tick();
+  registry_.Tick();
+  EXPECT_EQ(wakes_, std::vector<kube::ObjectKey>{kKey});
+  ASSERT_TRUE(Send(Beat(0, "a", 2)).ok());
+  wakes_.clear();
+  clock_.Advance(base::Millis(45'000));
+  registry_.Tick();
+  EXPECT_EQ(wakes_.size(), 1u);
+}
+
 TEST_F(WorkerRegistryTest, NewProcessThatNeverRegistersIsHeard) {
   ASSERT_TRUE(Send(Beat(0, "a", 9)).ok());
   HeartbeatRequest failed = Beat(0, "b", 1);
