@@ -16,7 +16,8 @@ namespace {
 
 std::vector<std::string> Files() {
   std::vector<std::string> files;
-  const std::filesystem::path dir = std::filesystem::path(base::testing::SourceDir()) / "operator/testdata";
+  const std::filesystem::path dir =
+      std::filesystem::path(base::testing::SourceDir()) / "operator/testdata";
   for (const auto& entry : std::filesystem::directory_iterator(dir)) {
     if (entry.path().extension() == ".reconcile") {
       files.push_back(entry.path().string());

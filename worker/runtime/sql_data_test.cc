@@ -170,7 +170,8 @@ TEST_P(SqlData, CrashedAndGathered) {
 
 std::vector<fs::path> Files() {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(base::testing::SourceDir() + "/worker/testdata/sql")) {
+  for (const auto& entry :
+       fs::directory_iterator(base::testing::SourceDir() + "/worker/testdata/sql")) {
     if (entry.path().extension() == ".test") {
       files.push_back(entry.path());
     }

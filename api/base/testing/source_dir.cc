@@ -3,6 +3,8 @@
 
 namespace sj::base::testing {
 
-std::string SourceDir() { return SJ_SOURCE_DIR; }
+std::string SourceDir() {
+  return SJ_SOURCE_DIR;
+}
 
 }  // namespace sj::base::testing
