@@ -10,7 +10,7 @@ import time
 
 from streamjob_e2e.cluster import SYSTEM
 from streamjob_e2e.events import Shape
-from streamjob_e2e.waiting import stays_true, wait_until
+from streamjob_e2e.waiting import settled, stays_true, wait_until
 
 RATE = 5_000
 
@@ -45,9 +45,10 @@ def test_s3_stands_still(case, s3, job, everything):
         job.wait_epochs(2)
         case.defer(s3.resume)
         s3.pause()
-        time.sleep(2)  # an upload under way may still be committed
-        before = case.committed_input()
-        stays_true("no commit without a checkpoint", lambda: case.committed_input() == before, seconds, 1)
+        paused_at = time.monotonic()
+        before = settled(case.committed_input)  # an upload under way may still be committed
+        stays_true("no commit without a checkpoint", lambda: case.committed_input() == before,
+                   seconds - (time.monotonic() - paused_at), 1)
         s3.resume()
         job.wait_epochs(2)
         load.finish()

@@ -15,10 +15,16 @@ ARTIFACTS = os.path.join(ROOT, "build", "e2e")
 UP_SECONDS = 300
 
 
-def script(name, *arguments, seconds=120, check=True):
+# A second environment beside the one of this run, for what needs other settings.
+BESIDE = str((int(os.environ.get("STREAMJOB_INSTANCE", "0")) + 5) % 10)
+
+
+def script(name, *arguments, seconds=120, check=True, instance=None):
     """Runs e2e/lib/<name>. Returns its output; a failure shows what it said."""
     command = [os.path.join(LIB, name), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    env = {**os.environ, **({"STREAMJOB_INSTANCE": instance} if instance else {})}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False,
+                          env=env)
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-2000:]}")
     return done.stdout
@@ -35,20 +41,27 @@ def exports(text):
 
 
 class Kafka:
-    def __init__(self, brokers=1):
-        script("kafka", "up", "--brokers", brokers, seconds=UP_SECONDS)
-        env = exports(script("kafka", "env"))
+    def __init__(self, brokers=1, instance=None):
+        self._instance = instance
+        self._script("up", "--brokers", brokers, seconds=UP_SECONDS)
+        env = exports(self._script("env"))
         self.bootstrap, self.pod_bootstrap = env["KAFKA_BOOTSTRAP"], env.get("KAFKA_POD_BOOTSTRAP")
+
+    def _script(self, *arguments, **options):
+        return script("kafka", *arguments, instance=self._instance, **options)
 
     def topic(self, name, partitions):
         topics.create(self.bootstrap, name, partitions)
         return name
 
     def kill(self, broker=1):
-        script("kafka", "kill", broker)
+        self._script("kill", broker)
 
     def start(self, broker=1):
-        script("kafka", "start", broker)
+        self._script("start", broker)
+
+    def down(self):
+        self._script("down")
 
 
 class S3:

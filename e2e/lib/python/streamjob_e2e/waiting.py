@@ -36,3 +36,17 @@ def stays_true(what, ask, seconds, every=0.5):
         answer = ask()
         assert answer, f"{what} did not hold: {answer!r}"
         time.sleep(every)
+
+
+def settled(ask, quiet=2.0, seconds=10, every=0.2):
+    """The answer, once it has not changed for `quiet` seconds."""
+    end = time.monotonic() + seconds
+    last, since = ask(), time.monotonic()
+    while time.monotonic() - since < quiet:
+        if time.monotonic() > end:
+            raise TimedOut(f"gave up after {seconds} s: the answer still changes; seen last: {last!r}")
+        time.sleep(every)
+        answer = ask()
+        if answer != last:
+            last, since = answer, time.monotonic()
+    return last

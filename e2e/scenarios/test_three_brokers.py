@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Three brokers, replication factor 3, two in sync: one of them dies and comes back, exact.
+
+1. two workers of one process run over 8 partitions; topics and Kafka's own ones have three replicas
+2. one broker is killed with SIGKILL: epochs go on with two, within the minute a coordinator may need
+3. it is started again; in the long form each of the three dies in turn
+4. all input is processed exactly once; the worker is the same process all the while
+"""
+import pytest
+
+from streamjob_e2e import environment
+from streamjob_e2e.events import Shape
+from streamjob_e2e.local_worker import OK
+
+
+@pytest.fixture(scope="module")
+def kafka():
+    made = environment.Kafka(brokers=3, instance=environment.BESIDE)
+    yield made
+    made.down()
+
+
+def test_one_of_three_brokers_dies(case, kafka, everything):
+    case.topics()
+    job = case.job_file()
+    victims = (1, 2, 3) if everything else (2,)
+    with case.load(Shape(events=150_000 * len(victims), seed=41), rate=10_000) as load:
+        worker = case.worker("worker", job)
+        worker.wait_running()
+        worker.wait_epochs(2)
+        for broker in victims:
+            case.defer(lambda b=broker: kafka.start(b))
+            kafka.kill(broker)
+            worker.wait_epochs(3, 60)
+            kafka.start(broker)
+            worker.wait_epochs(2, 60)
+        load.finish()
+    check = case.check()
+    case.wait_complete(check, 180)
+    assert worker.stop() == OK
+    case.expect_exact(check)
+    case.expect_restorable()
