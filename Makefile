@@ -45,6 +45,10 @@ check: ## fast checks before a commit: format, tidy, unit and data tests
 e2e: ## scenarios on real components only (ARGS='-k name' goes to pytest)
 	@scripts/test --only e2e -- $(ARGS)
 
+.PHONY: mutants
+mutants: ## break the product on purpose: the scenarios must notice (slow)
+	@e2e/mutants/run $(ARGS)
+
 .PHONY: bench
 bench: ## measure, with the peers beside us; results in docs/benchmarks
 	@e2e/perf/bench $(ARGS)
