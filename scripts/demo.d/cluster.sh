@@ -17,12 +17,25 @@ use_cluster() {
   fi
 }
 
+# start_cluster_early: where its programs are cached the cluster comes up behind the local job.
+start_cluster_early() {
+  local tool
+  for tool in kube coredns pause; do e2e/lib/tools path $tool >/dev/null 2>&1 || return 0; done
+  e2e/lib/cluster up >$OUT/cluster.log 2>&1 &
+  CLUSTER_UP=$!
+}
+
 start_cluster() {
   say "images, without any registry"
   e2e/lib/image $WORKER_IMAGE $OUT/worker.tar $BIN/worker/main/streamjob-worker --tzdata --in /
   e2e/lib/image $OPERATOR_IMAGE $OUT/operator.tar $BIN/operator/main/streamjob-operator --in /
   say "Kubernetes"
-  e2e/lib/cluster up
+  if [ -n "${CLUSTER_UP:-}" ]; then
+    wait "$CLUSTER_UP" || { cat $OUT/cluster.log; die "the cluster did not come up"; }
+    tail -n 1 $OUT/cluster.log
+  else
+    e2e/lib/cluster up
+  fi
   e2e/lib/cluster load $OUT/worker.tar $OUT/operator.tar
 }
 

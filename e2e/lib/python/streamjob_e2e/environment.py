@@ -16,7 +16,7 @@ UP_SECONDS = 300
 
 
 # A second environment beside the one of this run, for what needs other settings.
-BESIDE = str((int(os.environ.get("STREAMJOB_INSTANCE", "0")) + 5) % 10)
+BESIDE = str((int(os.environ.get("STREAMJOB_INSTANCE", "0")) + 6) % 10)
 
 
 def script(name, *arguments, seconds=120, check=True, instance=None):

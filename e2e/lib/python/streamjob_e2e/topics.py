@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Topics, offsets and whole topics read back, by way of librdkafka's Python client."""
 import functools
+import sys
 import time
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError
@@ -121,3 +122,14 @@ def read_all(bootstrap, topic):
         return list(reader.read())
     finally:
         reader.close()
+
+
+def main(bootstrap, *wanted):
+    """topics BOOTSTRAP NAME:PARTITIONS...: makes those that are not there."""
+    for topic in wanted:
+        name, partitions = topic.rsplit(":", 1)
+        create(bootstrap, name, int(partitions))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
