@@ -19,7 +19,13 @@ etcd_program() {
 
 start_etcd() {
   local client=http://127.0.0.1:$ETCD_CLIENT_PORT peer=http://127.0.0.1:$ETCD_PEER_PORT
+  # Data of a run whose folder was removed by hand belongs to another authority: its objects would be
+  # this cluster's, and nobody's.
+  if ! cmp -s "$PKI/ca.crt" "$STREAMJOB_ETCD_DATA/ca.crt"; then
+    rm -rf "$STREAMJOB_ETCD_DATA"
+  fi
   mkdir -p -m 700 "$STREAMJOB_ETCD_DATA"
+  cp "$PKI/ca.crt" "$STREAMJOB_ETCD_DATA/ca.crt"
   start etcd "$(etcd_program)" --name e2e --data-dir "$STREAMJOB_ETCD_DATA" \
     --listen-client-urls "$client" --advertise-client-urls "$client" \
     --listen-peer-urls "$peer" --initial-advertise-peer-urls "$peer" --initial-cluster "e2e=$peer" \
