@@ -68,6 +68,8 @@ PAUSE_IMAGE=localhost/streamjob-pause:1
 : "${KAFKA_PORT:=$((19092 + 1000 * STREAMJOB_INSTANCE))}"            # on loopback
 : "${KAFKA_CONTROLLER_PORT:=$((19093 + 1000 * STREAMJOB_INSTANCE))}" # on loopback
 : "${KAFKA_POD_PORT:=$((19094 + 1000 * STREAMJOB_INSTANCE))}"        # on the bridge address
+: "${KAFKA_BEHIND_PORT:=$((19095 + 1000 * STREAMJOB_INSTANCE))}"     # on loopback, told to clients as the next
+: "${KAFKA_PROXY_PORT:=$((19096 + 1000 * STREAMJOB_INSTANCE))}"      # for a proxy of a test; nobody's else
 : "${KAFKA_HEAP:=-Xmx512m -Xms128m}"
 : "${KAFKA_EXTRA:=}"                       # more server.properties lines
 

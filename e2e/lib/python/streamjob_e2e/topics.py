@@ -6,7 +6,7 @@ import time
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic, OffsetSpec
 
 SECONDS = 30
 
@@ -35,6 +35,17 @@ def create(bootstrap, topic, partitions, replicas=-1):
 def delete(bootstrap, names):
     for future in (_admin(bootstrap).delete_topics(list(names)) if names else {}).values():
         future.result(SECONDS)
+
+
+def grow(bootstrap, topic, partitions):
+    """Adds partitions, up to so many, and returns when they are seen."""
+    for future in _admin(bootstrap).create_partitions([NewPartitions(topic, partitions)]).values():
+        future.result(SECONDS)
+    end = time.monotonic() + SECONDS
+    while len(partitions_of(bootstrap, topic)) < partitions:
+        if time.monotonic() > end:
+            raise TimeoutError(f"topic {topic} does not grow")
+        time.sleep(0.05)
 
 
 def names(bootstrap):
