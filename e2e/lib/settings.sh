@@ -33,6 +33,7 @@ esac
 : "${HELM_VERSION:=v3.22.0}"
 : "${VERSITYGW_VERSION:=v1.8.0}"
 : "${ETCD_VERSION:=v3.6.4}"
+: "${KWOK_VERSION:=v0.8.0}"
 # Jars: also in e2e/lib/kafka.d/pom.xml, and fixed by jars.sha256 there.
 : "${KAFKA_VERSION:=4.1.0}"
 
@@ -58,8 +59,13 @@ API_SERVICE_IP=$STREAMJOB_SERVICE_NET.0.1
 : "${COREDNS_PORT:=5353}"                  # on the bridge address, behind the service address above
 : "${COREDNS_READY_PORT:=8181}"
 : "${KUBE_NODES_MAX:=3}"
+: "${KUBE_FAKE_NODES_MAX:=100}"
+: "${KUBE_FAKE_NODE_PODS:=1500}"           # how many pods a fake node takes
 : "${KUBE_PROXY_MODE:=iptables}"           # or nftables
 : "${KUBE_NODE_GRACE:=20s}"                # a silent node is NotReady after this
+: "${KUBE_FAKE_NODE_GRACE:=600s}"         # the same with fake nodes: kwok renews leases late under load,
+                                           # and never makes the pods of such a node Ready again
+: "${KWOK_PORT:=$((10247 + 100 * STREAMJOB_INSTANCE))}" # on loopback
 : "${KUBE_APISERVER_ARGS:=}"               # extra flags, split at spaces
 : "${KUBE_KUBELET_ARGS:=}"
 PAUSE_IMAGE=localhost/streamjob-pause:1

@@ -58,7 +58,7 @@ start_controller_manager() {
     --use-service-account-credentials=true --allocate-node-cidrs=false --leader-elect=false \
     --bind-address=127.0.0.1 --secure-port="$KUBE_CONTROLLER_MANAGER_PORT" \
     --kube-api-qps=500 --kube-api-burst=1000 --concurrent-statefulset-syncs=20 \
-    --node-monitor-grace-period="$KUBE_NODE_GRACE"
+    --node-monitor-grace-period="$(node_grace)"
 }
 
 start_scheduler() {
@@ -117,6 +117,6 @@ dns_up() {
 # control_down: all state is thrown away, so nothing is given time to drain.
 control_down() {
   local name
-  for name in coredns scheduler controller-manager apiserver etcd; do stop "$name" 1; done
+  for name in kwok coredns scheduler controller-manager apiserver etcd; do stop "$name" 1; done
   rm -rf "$STREAMJOB_ETCD_DATA"
 }

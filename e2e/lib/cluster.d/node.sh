@@ -27,7 +27,7 @@ render() {
     -e "s#@PKI@#$PKI#g; s#@KUBECONFIGS@#$KUBECONFIGS#g; s#@PAUSE_IMAGE@#$PAUSE_IMAGE#g" \
     -e "s#@DNS_IP@#$DNS_IP#g; s#@HOST_IP@#$HOST_IP#g; s#@PROXY_MODE@#$KUBE_PROXY_MODE#g" \
     -e "s#@COREDNS_PORT@#$COREDNS_PORT#g; s#@COREDNS_READY_PORT@#$COREDNS_READY_PORT#g" \
-    -e "s#@NOFILE@#$(ulimit -Hn)#g" \
+    -e "s#@NOFILE@#$(ulimit -Hn)#g; s#@FAKE_PODS@#$KUBE_FAKE_NODE_PODS#g" \
     "$LIB/cluster.d/config/$1"
 }
 
