@@ -53,6 +53,10 @@ mutants: ## break the product on purpose: the scenarios must notice (slow)
 bench: ## measure, with the peers beside us; results in docs/benchmarks
 	@e2e/perf/bench $(ARGS)
 
+.PHONY: bench-control
+bench-control: ## measure the control plane: operator at scale, pauses of a job (root)
+	@e2e/perf/control $(ARGS)
+
 .PHONY: fmt
 fmt: ## format the C++ sources
 	@clang-format-14 -i $(CXX_FILES)
