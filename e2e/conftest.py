@@ -2,12 +2,21 @@
 """Fixtures of the scenarios. One environment for a session, brought up piece by piece when first asked
 for, taken down by e2e/run; one Case for each scenario, with artifacts when it fails.
 """
+import datetime
+import fcntl
+import json
+import os
+
 import pytest
 
 from streamjob_e2e import environment
 from streamjob_e2e.case import Case
 from streamjob_e2e.cluster import Cluster
 from streamjob_e2e.cluster_job import ClusterJob
+from streamjob_e2e.proxied_operator import Probe, ProxiedOperator
+
+
+FAULTS = pytest.StashKey()
 
 
 def pytest_addoption(parser):
@@ -30,7 +39,31 @@ def pytest_collection_modifyitems(config, items):
 def pytest_runtest_makereport(item, call):
     report = yield
     setattr(item, f"report_{report.when}", report)
+    if report.when == "call" and item.get_closest_marker("fault"):
+        _note_fault(item, report)
     return report
+
+
+def _note_fault(item, report):
+    """Keeps the outcome for e2e/faults; of several parameters the worst of this session."""
+    test = f"{item.path.name}::{item.originalname}"
+    noted = item.config.stash.setdefault(FAULTS, {})
+    if report.outcome != "skipped" and noted.get(test, {}).get("outcome") != "failed":
+        noted[test] = {"outcome": report.outcome, "date": datetime.date.today().isoformat()}
+
+
+def pytest_sessionfinish(session):
+    noted = session.config.stash.get(FAULTS, {})
+    if not noted:
+        return
+    path = os.path.join(environment.ROOT, "build", "e2e", "faults.json")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # local and cluster scenarios run side by side
+        file.seek(0)
+        before = json.loads(file.read() or "{}")
+        file.truncate(0)
+        json.dump({**before, **noted}, file, indent=1, sort_keys=True)
 
 
 @pytest.hookimpl(trylast=True)
@@ -81,3 +114,28 @@ def job(case, cluster):
     made = ClusterJob(case, cluster)
     made.secret()
     return made
+
+
+@pytest.fixture(scope="module")
+def operator(cluster):
+    """The installed operator behind a proxy, for one file."""
+    made = ProxiedOperator(cluster)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def place(case, operator):
+    """A namespace for probes; rules left over from a failure are ended."""
+    kubectl = operator.kubectl
+    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": case.name}})
+    case.collect_from(lambda: operator.cluster.describe(case.name))
+    case.collect_from(lambda: [("api-proxy.txt", lambda: operator.proxy.history[-5000:])])
+
+    def end():
+        operator.proxy.rules.clear()
+        for job in kubectl.items("streamjobs", case.name):
+            kubectl.delete("streamjob", job["metadata"]["name"], case.name)
+        kubectl.delete("namespace", case.name)
+    case.defer(end)
+    return lambda name=None: Probe(kubectl, case.name, name)

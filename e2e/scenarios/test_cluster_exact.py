@@ -14,6 +14,8 @@ import random
 import signal
 import time
 
+import pytest
+
 from streamjob_e2e.events import Shape
 from streamjob_e2e.waiting import stays_true, wait_until
 
@@ -38,6 +40,7 @@ def test_main_job(case, job):
     wait_until("no lag in the status", lambda: job.status().get("lag", {}).get("records") == 0, 60)
 
 
+@pytest.mark.fault(46, "random workers of a job are killed", "exact")
 def test_workers_are_killed(case, cluster, job, everything):
     kills, pause = (20, (5.0, 15.0)) if everything else (5, (3.0, 7.0))
     rng, rate = random.Random(102), 6_000
@@ -57,6 +60,8 @@ def test_workers_are_killed(case, cluster, job, everything):
     assert restarts >= kills // 2, f"only {restarts} restarts were counted"
 
 
+@pytest.mark.fault(112, "the node of a worker loses its network, and gets it back",
+                   "told in a condition; exact")
 def test_node_is_cut_off(case, cluster, job):
     seconds, rate = 60, 4_000
     check = case.check()
@@ -101,6 +106,8 @@ def ended(pid):
         return True
 
 
+@pytest.mark.fault(47, "a pod is stopped, replaced, and woken",
+                   "it ends by itself and commits nothing; exact")
 def test_zombie_worker(case, cluster, job):
     """The kubelet is stopped too: else it would end the old worker itself."""
     check = case.check()

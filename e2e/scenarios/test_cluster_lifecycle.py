@@ -12,6 +12,7 @@
 import glob
 import os
 
+import pytest
 import yaml
 
 from streamjob_e2e import topics
@@ -28,6 +29,7 @@ def prove(case, check, seconds=180, finished=False):
     case.expect_restorable()
 
 
+@pytest.mark.fault(31, "a job is suspended and resumed under load", "goes on exactly where it was")
 def test_suspend_and_resume(case, job):
     check = case.check()
     job.apply()
@@ -47,6 +49,7 @@ def test_suspend_and_resume(case, job):
     prove(case, check)
 
 
+@pytest.mark.fault(77, "rescales 2, 3, 1 under load", "exact")
 def test_rescale(case, job):
     check = case.check()
     job.apply()

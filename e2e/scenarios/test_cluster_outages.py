@@ -8,6 +8,8 @@
 """
 import time
 
+import pytest
+
 from streamjob_e2e.cluster import SYSTEM
 from streamjob_e2e.events import Shape
 from streamjob_e2e.waiting import settled, stays_true, wait_until
@@ -22,6 +24,7 @@ def prove(case, job, check, seconds=240):
     job.wait_ready()
 
 
+@pytest.mark.fault(63, "the only broker of a job is killed and started again", "resumes; exact")
 def test_broker_is_killed(case, kafka, job):
     check = case.check()
     job.apply()
@@ -36,6 +39,7 @@ def test_broker_is_killed(case, kafka, job):
     prove(case, job, check)
 
 
+@pytest.mark.fault(87, "S3 stands still under a job", "no commit without a checkpoint; resumes; exact")
 def test_s3_stands_still(case, s3, job, everything):
     seconds = 30 if everything else 10
     check = case.check()
@@ -55,6 +59,8 @@ def test_s3_stands_still(case, s3, job, everything):
     prove(case, job, check)
 
 
+@pytest.mark.fault(17, "the leader's pod is killed at once",
+                   "another one leads; workers commit all the while; exact")
 def test_leader_is_killed(case, cluster, job):
     check = case.check()
     job.apply()

@@ -25,6 +25,8 @@ def run_on(case, worker, load):
     case.expect_restorable()
 
 
+@pytest.mark.fault(87, "S3 hangs, or refuses connections",
+                   "no commit meanwhile; the same process goes on; exact")
 @pytest.mark.parametrize("how", ["pause", "kill"])
 def test_s3_is_away(case, s3, everything, how):
     case.topics()
@@ -45,6 +47,7 @@ def test_s3_is_away(case, s3, everything, how):
         run_on(case, worker, load)
 
 
+@pytest.mark.fault(63, "the only broker is killed and started again", "the same process goes on; exact")
 def test_broker_is_killed(case, kafka):
     case.topics()
     job = case.job_file()
@@ -60,6 +63,7 @@ def test_broker_is_killed(case, kafka):
         run_on(case, worker, load)
 
 
+@pytest.mark.fault(46, "the worker is killed at random moments", "exact")
 def test_kill_at_random(case, everything):
     case.topics()
     job = case.job_file()

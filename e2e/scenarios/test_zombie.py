@@ -13,6 +13,8 @@ from streamjob_e2e.local_worker import FENCED, OK
 from streamjob_e2e.waiting import wait_until
 
 
+@pytest.mark.fault(47, "a worker is stopped, replaced, and woken, anywhere on the commit path",
+                   "it ends as fenced and commits nothing more; exact")
 @pytest.mark.parametrize("point", ["anywhere", "checkpoint.before_upload", "checkpoint.after_upload",
                                    "commit.before_send_offsets", "commit.after_send_offsets",
                                    "commit.before_end_txn", "commit.after_end_txn"])

@@ -119,6 +119,11 @@ class Background:
     def running(self):
         return self._thread.is_alive()
 
+    def end(self):
+        """Ends it early, closing records included."""
+        self._stop.set()
+        return self.finish()
+
     def finish(self, seconds=600):
         """Waits for all events; raises what went wrong."""
         self._thread.join(seconds)

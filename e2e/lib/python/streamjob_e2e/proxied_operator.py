@@ -15,6 +15,7 @@ from streamjob_e2e.cluster import SYSTEM
 from streamjob_e2e.waiting import wait_until
 
 LEASES = r"/leases/"
+WATCH_JOBS = r"/streamjobs\?.*watch=true"
 CHILDREN = "statefulsets,services,configmaps,serviceaccounts,poddisruptionbudgets"
 SQL = """CREATE TABLE a (k STRING) WITH ('connector' = 'datagen', 'number-of-rows' = '1');
 CREATE TABLE b (k STRING) WITH ('connector' = 'blackhole');
@@ -69,6 +70,13 @@ class ProxiedOperator:
         finally:
             for rule in made:
                 rule.end()
+
+
+def restarts(operator):
+    """How often each replica has been started again."""
+    return {pod["metadata"]["name"]: sum(c["restartCount"] for c in
+                                         pod["status"].get("containerStatuses", []))
+            for pod in operator.cluster.operator_pods()}
 
 
 class Probe:
