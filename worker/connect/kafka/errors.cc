@@ -96,9 +96,11 @@ bool IsAuthorization(rd_kafka_resp_err_t code) {
 
 base::Status FromCode(rd_kafka_resp_err_t code, std::string_view doing, std::string_view detail) {
   base::ErrorKind kind = KindOf(code);
+  // A handshake that the broker refuses comes as a transport error; only its text tells.
+  const bool tls = detail.find("SSL routines") != std::string_view::npos;
   std::string text =
       fmt::format("{}: {} ({}).{}", doing, detail.empty() ? rd_kafka_err2str(code) : detail,
-                  rd_kafka_err2name(code), HintOf(code));
+                  rd_kafka_err2name(code), HintOf(tls ? RD_KAFKA_RESP_ERR__SSL : code));
   switch (kind) {
     case base::ErrorKind::kFenced:
       return base::Fenced(std::move(text));
