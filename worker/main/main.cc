@@ -38,6 +38,8 @@ void AddRun(CLI::App& app, Flags& flags) {
   run->add_option("--threads", flags.run.setup.threads, "Task threads (default: the CPUs).");
   run->add_option("--checkpoint", flags.run.setup.checkpoint, "s3://... or file:///...");
   run->add_option("--data-dir", flags.run.setup.data_directory, "Scratch directory, wiped.");
+  run->add_option("--secrets-dir", flags.run.setup.secrets_directory,
+                  "A folder for each Secret the manifest's connections name.");
   run->add_option("--listen", flags.listen, "ADDRESS:PORT for /status and /metrics.");
   run->final_callback([&flags] { flags.run.setup.laptop = true; });
 }
