@@ -13,6 +13,9 @@ from streamjob_e2e.events import Shape
 from streamjob_e2e.local_worker import OK
 
 
+RATE = 4_000
+
+
 @pytest.fixture(scope="module")
 def kafka():
     made = environment.Kafka(brokers=3, instance=environment.BESIDE)
@@ -24,14 +27,15 @@ def test_one_of_three_brokers_dies(case, kafka, everything):
     case.topics()
     job = case.job_file()
     victims = (1, 2, 3) if everything else (2,)
-    with case.load(Shape(events=150_000 * len(victims), seed=41), rate=10_000) as load:
-        worker = case.worker("worker", job)
-        worker.wait_running()
+    worker = case.worker("worker", job)
+    worker.wait_running()
+    # Enough to be still under way when a broker's coordinators have moved: an idle job ends no epoch.
+    with case.load(Shape(events=RATE * 60 * len(victims), seed=41), rate=RATE) as load:
         worker.wait_epochs(2)
         for broker in victims:
             case.defer(lambda b=broker: kafka.start(b))
             kafka.kill(broker)
-            worker.wait_epochs(3, 60)
+            worker.wait_epochs(3, 50)
             kafka.start(broker)
             worker.wait_epochs(2, 60)
         load.finish()

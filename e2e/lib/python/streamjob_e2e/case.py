@@ -61,11 +61,11 @@ class Case:
             out.write(jobs.dump(jobs.manifest(self.name, sql, checkpoint, **spec)))
         return path
 
-    def worker(self, name, job_file, failpoints="", env=None, threads=2):
+    def worker(self, name, job_file, failpoints="", env=None, threads=2, arguments=()):
         """Starts a worker of this machine."""
         credentials = self.s3.credentials() if self.s3 else {}
         worker = LocalWorker(self.folder, name, job_file, {**credentials, **(env or {})}, failpoints,
-                             threads)
+                             threads, arguments)
         self.defer(worker.end)
         return worker
 

@@ -19,10 +19,10 @@ UP_SECONDS = 300
 BESIDE = str((int(os.environ.get("STREAMJOB_INSTANCE", "0")) + 6) % 10)
 
 
-def script(name, *arguments, seconds=120, check=True, instance=None):
+def script(name, *arguments, seconds=120, check=True, instance=None, env=None):
     """Runs e2e/lib/<name>. Returns its output; a failure shows what it said."""
     command = [os.path.join(LIB, name), *map(str, arguments)]
-    env = {**os.environ, **({"STREAMJOB_INSTANCE": instance} if instance else {})}
+    env = {**os.environ, **(env or {}), **({"STREAMJOB_INSTANCE": instance} if instance else {})}
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False,
                           env=env)
     if check and done.returncode != 0:
@@ -40,15 +40,25 @@ def exports(text):
     return found
 
 
+def setting(name, instance=None):
+    """The value of a name of e2e/lib/settings.sh."""
+    env = {**os.environ, **({"STREAMJOB_INSTANCE": instance} if instance else {})}
+    return subprocess.run(["bash", "-c", f'. "$0" && echo "${name}"', os.path.join(LIB, "settings.sh")],
+                          capture_output=True, text=True, check=True, env=env).stdout.strip()
+
+
 class Kafka:
-    def __init__(self, brokers=1, instance=None):
-        self._instance = instance
+    """`extra`: lines added to each broker's server.properties."""
+
+    def __init__(self, brokers=1, instance=None, extra=""):
+        self._instance, self._extra = instance, extra
         self._script("up", "--brokers", brokers, seconds=UP_SECONDS)
         env = exports(self._script("env"))
         self.bootstrap, self.pod_bootstrap = env["KAFKA_BOOTSTRAP"], env.get("KAFKA_POD_BOOTSTRAP")
 
     def _script(self, *arguments, **options):
-        return script("kafka", *arguments, instance=self._instance, **options)
+        return script("kafka", *arguments, instance=self._instance, env={"KAFKA_EXTRA": self._extra},
+                      **options)
 
     def topic(self, name, partitions):
         topics.create(self.bootstrap, name, partitions)
@@ -62,6 +72,7 @@ class Kafka:
 
     def down(self):
         self._script("down")
+        topics.forget()
 
 
 class S3:

@@ -17,10 +17,11 @@ CRASHED = 137  # a failpoint's crash; a kill -9 is -9
 class LocalWorker:
     """One `streamjob-worker run`. The log stays in the scenario's folder."""
 
-    def __init__(self, folder, name, job_file, env=None, failpoints="", threads=2):
+    def __init__(self, folder, name, job_file, env=None, failpoints="", threads=2,
+                 arguments=()):
         self.name, self.log_path = name, os.path.join(folder, f"{name}.log")
         command = [environment.worker_program(), "run", job_file, "--threads", str(threads),
-                   "--listen", "127.0.0.1:0"]
+                   "--listen", "127.0.0.1:0", *arguments]
         full = {**os.environ, **(env or {}), "STREAMJOB_LOG_LEVEL": "info",
                 "STREAMJOB_LOG_FORMAT": "json"}
         if failpoints:

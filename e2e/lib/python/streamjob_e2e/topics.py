@@ -17,6 +17,11 @@ def _admin(bootstrap):
     return AdminClient({"bootstrap.servers": bootstrap})
 
 
+def forget():
+    """Ends the clients kept: another Kafka may come up at the same address."""
+    _admin.cache_clear()
+
+
 def create(bootstrap, topic, partitions, replicas=-1):
     """Makes a topic unless it is there, and returns when it is seen."""
     client = _admin(bootstrap)
