@@ -32,26 +32,32 @@ def _operator_rows(result):
     yield ("one job alone", "", "", f"first child {result['alone']['first_child_median']} s (median of "
            f"{len(result['alone']['first_child_seconds'])}, max "
            f"{max(result['alone']['first_child_seconds'])} s)")
-    for name, title in (("no_worker_yet", "idle, no worker has called"),
-                        ("with_input", "all workers connected, epochs going on"),
-                        ("idle", "idle, all workers connected, no input")):
-        row = result.get(name)
-        if row:
-            yield (f"{title}, {row['seconds']} s", _mib(row["memory_kib"]),
-                   f"{row['millicores']} millicores",
-                   f"{row['writes_total']} writes {row['writes'] or ''}, {row['token_reviews']} "
-                   "TokenReviews (not stored)")
-    row = result.get("connected")
-    if row:
-        yield (f"{row['workers']} workers connect", _mib(row["memory_kib"]),
-               f"{row['operator_cpu_seconds']} CPU s",
-               f"{row['kib_per_worker']} KiB a worker; all jobs run after {row['all_running_seconds']} s")
-    for name, title in (("restart", "restart"), ("restart_connected", "restart, workers connected")):
-        row = result.get(name)
-        if row:
-            yield (title, f"{_mib(row['memory_kib'])} after 45 s", f"{row['operator_cpu_seconds']} CPU s",
-                   f"leads after {row['leads_seconds']} s, has looked at all after "
-                   f"{row['all_looked_at_seconds']} s, {sum(row['writes'].values())} writes")
+    rows = (("no_worker_yet", _idle, "idle, no worker has called"), ("restart", _restart, "restart"),
+            ("connected", _connected, ""), ("with_input", _idle, "all workers connected, epochs going on"),
+            ("idle", _idle, "idle, all workers connected, no input"),
+            ("restart_connected", _restart, "restart, workers connected"))
+    for name, make, title in rows:
+        if name in result:
+            yield make(title, result[name])
+
+
+def _idle(title, row):
+    writes = ", ".join(f"{count} x {what}" for what, count in row["writes"].items())
+    return (f"{title}, {row['seconds']} s", _mib(row["memory_kib"]), f"{row['millicores']} millicores",
+            f"{row['writes_total']} writes{': ' if writes else ''}{writes}; {row['token_reviews']} "
+            "TokenReviews")
+
+
+def _connected(_, row):
+    return (f"{row['workers']} workers connect", _mib(row["memory_kib"]),
+            f"{row['operator_cpu_seconds']} CPU s",
+            f"{row['kib_per_worker']} KiB a worker; all jobs run after {row['all_running_seconds']} s")
+
+
+def _restart(title, row):
+    return (title, f"{_mib(row['memory_kib'])} after 45 s", f"{row['operator_cpu_seconds']} CPU s",
+            f"leads after {row['leads_seconds']} s, has looked at all after "
+            f"{row['all_looked_at_seconds']} s, {sum(row['writes'].values())} writes")
 
 
 def _operator(result):

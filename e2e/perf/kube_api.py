@@ -20,6 +20,7 @@ CHILDREN = (("/apis/apps/v1", "statefulsets"), ("/api/v1", "services"), ("/api/v
             ("/api/v1", "serviceaccounts"), ("/apis/policy/v1", "poddisruptionbudgets"))
 MANAGED = "app.kubernetes.io/managed-by=streamjob-operator"
 READS = {"get", "list", "watch"}
+IDLE_SECONDS_MAX = 20  # of a kept connection
 
 
 class Refused(AssertionError):
@@ -48,10 +49,13 @@ class Api:
     """One connection; owned by one thread."""
 
     def __init__(self, access):
-        self.access, self._connection = access, access.connect()
+        self.access, self._connection, self._used = access, access.connect(), time.monotonic()
 
     def call(self, method, path, body=None, content="application/json"):
         data = json.dumps(body) if body is not None else None
+        if time.monotonic() - self._used > IDLE_SECONDS_MAX:
+            self._connection.close()  # the server may have ended it; the request connects again
+        self._used = time.monotonic()
         try:
             self._connection.request(method, path, data, {"Content-Type": content})
             answer = self._connection.getresponse()
