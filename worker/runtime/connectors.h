@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Connectors: how a run gets its outside. The real ones come from worker/connect; tests and
+// Connectors: how a run gets its outside. The real ones come from below; tests and
 // simulation bring their own, so that the same runtime and commit code runs over them. Plain value
 // of functions.
 #pragma once
@@ -11,6 +11,8 @@
 #include "api/base/status.h"
 #include "worker/connect/connector.h"
 #include "worker/connect/exchange.h"
+#include "worker/state/state_store.h"
+#include "worker/store/object_store.h"
 
 namespace sj::worker::runtime {
 
@@ -31,9 +33,13 @@ struct Connectors {
   std::function<base::Result<std::unique_ptr<connect::ExchangeLog>>(const UsedTables&,
                                                                     const Context&)>
       exchange_log;
+  std::function<base::Result<std::unique_ptr<store::ObjectStore>>(const store::ObjectStoreOptions&)>
+      object_store = store::OpenObjectStore;
+  std::function<base::Result<std::unique_ptr<state::StateStore>>(const state::StateStoreOptions&)>
+      state_store = state::StateStore::Open;
 };
 
-// Those of worker/connect.
+// Those of worker/connect, worker/store and worker/state.
 Connectors RealConnectors();
 
 }  // namespace sj::worker::runtime

@@ -68,8 +68,18 @@ EpochLoop::Wake EpochLoop::WaitForTick() {
     }
     // Counters are read between epochs too: an interval may be minutes long.
     Publish();
-    run_->changed.wait_for(lock, std::min<std::chrono::nanoseconds>(kWaitSlice, next_tick_ - now));
+    Sleep(&lock, std::min<std::chrono::nanoseconds>(kWaitSlice, next_tick_ - now));
   }
+}
+
+void EpochLoop::Sleep(std::unique_lock<std::mutex>* lock, std::chrono::nanoseconds at_most) {
+  if (hooks_->cooperation == nullptr) {
+    run_->changed.wait_for(*lock, at_most);
+    return;
+  }
+  lock->unlock();
+  hooks_->cooperation->Wait(at_most);
+  lock->lock();
 }
 
 bool EpochLoop::AllFinished() const {
@@ -88,7 +98,7 @@ base::Result<std::vector<ThreadCapture>> EpochLoop::Collect(types::Epoch epoch) 
       return base::Unavailable("end epoch " + std::to_string(epoch) +
                                ": task threads did not get to its end in time");
     }
-    run_->changed.wait_for(lock, kWaitSlice);
+    Sleep(&lock, kWaitSlice);
   }
   return std::exchange(run_->captures, {});
 }

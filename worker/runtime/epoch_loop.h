@@ -28,6 +28,7 @@ class EpochLoop {
   enum class Wake : uint8_t { kTick, kStop, kFinished, kFailed };
 
   Wake WaitForTick();
+  void Sleep(std::unique_lock<std::mutex>* lock, std::chrono::nanoseconds at_most);
   bool AllFinished() const;
   base::Result<std::vector<ThreadCapture>> Collect(types::Epoch epoch);
   base::Status Decide(types::Epoch epoch, std::vector<ThreadCapture> captures);

@@ -14,6 +14,7 @@
 #include "worker/connect/connector.h"
 #include "worker/plan/physical.h"
 #include "worker/runtime/connectors.h"
+#include "worker/runtime/cooperation.h"
 #include "worker/runtime/job_status.h"
 #include "worker/store/object_store.h"
 #include "worker/types/ids.h"
@@ -37,7 +38,8 @@ struct JobConfig {
   std::chrono::milliseconds epoch_interval{1000};
   int checkpoints_retained = 3;
   store::ObjectStoreOptions
-      store;  // location empty: no checkpoints (results of a crash are repeated)
+      store;                // location empty: no checkpoints (results of a crash are repeated)
+  std::string incarnation;  // in object names, unique to the attempt; empty: random
   std::string scratch_directory;  // local state and chunks; wiped at start
 
   int threads = 1;
@@ -56,6 +58,8 @@ struct JobHooks {
   std::function<void(RunStage)> on_stage;
   // The oldest generation any worker of the job still refers to; 0: unknown. Null: unknown.
   std::function<types::Generation()> generation_floor;
+  // Set: the attempt starts no threads, see there. Null: it does. Not owned.
+  Cooperation* cooperation = nullptr;
 };
 
 }  // namespace sj::worker::runtime

@@ -148,18 +148,22 @@ base::Status OpenLogs(const Connectors& make, RunContext* run) {
   return base::OkStatus();
 }
 
-base::Status OpenState(RunContext* run) {
+base::Status OpenState(const Connectors& make, RunContext* run) {
   const JobConfig& config = *run->config;
   state::StateStoreOptions options;
   options.directory = config.scratch_directory + "/state";
-  SJ_ASSIGN_OR_RETURN(run->state, state::StateStore::Open(options));
+  SJ_ASSIGN_OR_RETURN(run->state, make.state_store(options));
   if (config.store.location.empty()) {
     return base::OkStatus();
   }
-  SJ_ASSIGN_OR_RETURN(run->objects, store::OpenObjectStore(config.store));
+  SJ_ASSIGN_OR_RETURN(run->objects, make.object_store(config.store));
   checkpoint::CheckpointerOptions checkpoint;
-  checkpoint.identity = {config.job_uid, config.plan.state_hash, config.generation,
-                         config.ordinal, base::RandomHex(4),     config.max_parallelism,
+  checkpoint.identity = {config.job_uid,
+                         config.plan.state_hash,
+                         config.generation,
+                         config.ordinal,
+                         config.incarnation.empty() ? base::RandomHex(4) : config.incarnation,
+                         config.max_parallelism,
                          config.shards};
   checkpoint.directory = config.scratch_directory + "/chunks";
   checkpoint.retain = config.checkpoints_retained;
@@ -270,7 +274,7 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
   Reach(RunStage::kOffsets, hooks);
   SJ_ASSIGN_OR_RETURN(auto committed, ReadPositions(run));
   Reach(RunStage::kStore, hooks);
-  SJ_RETURN_IF_ERROR(OpenState(run));
+  SJ_RETURN_IF_ERROR(OpenState(hooks.connectors, run));
   SJ_RETURN_IF_ERROR(base::Failpoint("run.before_restore"));
   if (committed.empty() || run->checkpointer == nullptr) {
     if (run->objects != nullptr) {

@@ -15,16 +15,31 @@ constexpr std::chrono::milliseconds kStopSlice{50};
 constexpr std::chrono::seconds kHealthyAfter{60};
 
 // Waits, but not past a stop. False: stopped.
-bool WaitFor(std::chrono::milliseconds time, const base::Clock& clock,
+bool WaitFor(std::chrono::milliseconds time, const JobHooks& hooks, const base::Clock& clock,
              const std::atomic<bool>& stop) {
   std::mutex mu;
   std::condition_variable never;
   std::unique_lock<std::mutex> lock(mu);
   base::MonoTime end = clock.Mono() + time;
   while (!stop.load() && clock.Mono() < end) {
-    never.wait_for(lock, kStopSlice);
+    if (hooks.cooperation != nullptr) {
+      hooks.cooperation->Wait(kStopSlice);
+    } else {
+      never.wait_for(lock, kStopSlice);
+    }
   }
   return !stop.load();
+}
+
+void StartThreads(const JobHooks& hooks, std::vector<std::unique_ptr<TaskThread>>* threads) {
+  if (hooks.cooperation != nullptr) {
+    hooks.cooperation->Began(static_cast<int>(threads->size()),
+                             [threads](int t) { return (*threads)[t]->StepOnce(); });
+    return;
+  }
+  for (auto& thread : *threads) {
+    thread->Start();
+  }
 }
 
 // Threads end before what they use: stop, unblock, join, release.
@@ -76,9 +91,7 @@ base::Result<Outcome> RunAttempt(const JobConfig& config, const JobHooks& hooks,
     }
     threads.push_back(std::move(thread).value());
   }
-  for (auto& thread : threads) {
-    thread->Start();
-  }
+  StartThreads(hooks, &threads);
   board->Update([&](JobStatus& s) {
     s.phase = JobPhase::kRunning;
     s.stage = RunStage::kRun;
@@ -91,6 +104,9 @@ base::Result<Outcome> RunAttempt(const JobConfig& config, const JobHooks& hooks,
   EpochLoop loop(run.get(), &hooks, board, &stop);
   auto outcome = loop.Run();
   EndThreads(run.get(), &threads);
+  if (hooks.cooperation != nullptr) {
+    hooks.cooperation->Ended();
+  }
   run->log->Close();
   return outcome;
 }
@@ -123,7 +139,7 @@ base::Result<Outcome> RunJob(const JobConfig& config, const JobHooks& hooks,
     if (clock.Mono() - start >= kHealthyAfter) {
       backoff = policy.backoff_min;
     }
-    if (!WaitFor(hopeless ? policy.retry_user_errors : backoff, clock, stop)) {
+    if (!WaitFor(hopeless ? policy.retry_user_errors : backoff, hooks, clock, stop)) {
       board->Update([](JobStatus& s) { s.phase = JobPhase::kStopped; });
       return Outcome::kStopped;  // nothing runs: what is committed is all there is
     }

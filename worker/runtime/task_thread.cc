@@ -38,23 +38,38 @@ void TaskThread::Run() {
 
 base::Status TaskThread::Loop() {
   while (!run_->stop.load(std::memory_order_relaxed)) {
-    base::MonoTime start = run_->clock->Mono();
-    if (!aligning_ && port_->requested.load(std::memory_order_acquire) >= epoch_) {
-      SJ_RETURN_IF_ERROR(BeginEpochEnd());
+    SJ_ASSIGN_OR_RETURN(bool some, Round());
+    if (!some) {
+      Wait();
     }
-    SJ_ASSIGN_OR_RETURN(bool some, StepChannels());
-    SJ_ASSIGN_OR_RETURN(bool more, aligning_ ? StepAlign() : StepInputs());
-    if (some || more) {
-      auto busy = run_->clock->Mono() - start;
-      port_->stats.busy_ns.fetch_add(
-          std::chrono::duration_cast<std::chrono::nanoseconds>(busy).count(),
-          std::memory_order_relaxed);
-      continue;
-    }
-    UpdateStats();
-    Wait();
   }
   return base::OkStatus();
+}
+
+base::Result<bool> TaskThread::Round() {
+  base::MonoTime start = run_->clock->Mono();
+  if (!aligning_ && port_->requested.load(std::memory_order_acquire) >= epoch_) {
+    SJ_RETURN_IF_ERROR(BeginEpochEnd());
+  }
+  SJ_ASSIGN_OR_RETURN(bool some, StepChannels());
+  SJ_ASSIGN_OR_RETURN(bool more, aligning_ ? StepAlign() : StepInputs());
+  if (!some && !more) {
+    UpdateStats();
+    return false;
+  }
+  auto busy = run_->clock->Mono() - start;
+  port_->stats.busy_ns.fetch_add(std::chrono::duration_cast<std::chrono::nanoseconds>(busy).count(),
+                                 std::memory_order_relaxed);
+  return true;
+}
+
+bool TaskThread::StepOnce() {
+  auto some = Round();
+  if (!some.ok()) {
+    run_->Fail(std::move(some).status());
+    return false;
+  }
+  return *some;
 }
 
 base::Result<bool> TaskThread::StepInputs() {

@@ -30,6 +30,8 @@ class TaskThread final : public LocalShards, public exec::Terminals {
 
   void Start();
   void Join();
+  // Without a thread: one round of its loop; false: there was nothing to do. An error ends the run.
+  bool StepOnce();
 
   // LocalShards
   base::Status TakeRows(int edge, int shard, types::Batch rows) override;
@@ -61,6 +63,7 @@ class TaskThread final : public LocalShards, public exec::Terminals {
 
   void Run();
   base::Status Loop();
+  base::Result<bool> Round();
   base::Result<bool> StepInputs();
   base::Result<bool> StepSources();
   base::Result<bool> StepChannels();
