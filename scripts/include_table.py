@@ -33,7 +33,15 @@ FOLDERS = {
     "worker/main": ["worker/control", "worker/runtime", "worker/exec", "worker/connect",
                     "worker/checkpoint", "worker/state", "worker/store", "worker/plan",
                     "worker/types", "api/v1alpha1", "api/control", "api/base"],
+    # Test code only: operator and worker meet nowhere else in one process, and nobody includes it.
+    "simulation": ["operator/reconcile", "operator/decide", "operator/resources",
+                   "operator/runtime", "operator/kube", "worker/control", "worker/runtime",
+                   "worker/connect", "worker/checkpoint", "worker/state", "worker/store",
+                   "worker/plan", "worker/types", "api/v1alpha1", "api/control", "api/base"],
 }
+
+# Folders that are test code as a whole.
+TEST_FOLDERS = {"simulation"}
 
 # Header prefix -> the folders that may include it.
 LIBRARIES = {

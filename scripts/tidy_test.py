@@ -12,6 +12,7 @@ GOOD = {"worker/types/a.h": HEAD + "#pragma once\n", "worker/types/a.cc": HEAD +
 LONG = "int F(int x) {\n" + "  x += 1;\n" * 80 + "  return x;\n}\n"
 CASES = {
     "may not include operator/kube": {"worker/types/a.cc": HEAD + '#include "operator/kube/x.h"\n'},
+    "may not include simulation": {"worker/types/a.cc": HEAD + '#include "simulation/x.h"\n'},
     "rocksdb/ belongs in": {"worker/types/a.cc": HEAD + "#include <rocksdb/db.h>\n"},
     "function of 83 lines": {"worker/types/a.cc": HEAD + LONG},
     "lines, at most 500": {"worker/types/a.cc": HEAD + "int a;\n" * 600},
