@@ -104,6 +104,7 @@ void Fields(V& v, HeartbeatRequest& s) {
   v("lastEpochTime", s.last_epoch_time);
   v.Ms("lastEpochDurationMs", s.last_epoch_duration);
   v("lastEpochBytes", s.last_epoch_bytes);
+  v("oldestGeneration", s.oldest_generation);
   v("consecutiveEpochFailures", s.consecutive_epoch_failures);
   v("lagRecords", s.lag_records);
   v("watermark", s.watermark);
@@ -126,6 +127,7 @@ void Fields(V& v, HeartbeatResponse& s) {
   v("startedGeneration", s.started_generation, Need::kRequired);
   v("assignment", s.assignment);
   v("command", s.command);
+  v("generationFloor", s.generation_floor);
 }
 template <typename V>
 void Fields(V& v, GenerationResponse& s) {

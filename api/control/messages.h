@@ -110,6 +110,9 @@ struct HeartbeatRequest {
   std::optional<base::WallTime> last_epoch_time;
   base::Millis last_epoch_duration{};
   int64_t last_epoch_bytes = 0;
+  // The oldest generation whose objects this worker's footers name; absent: unknown, e.g. before
+  // its first commit in `generation`.
+  std::optional<int64_t> oldest_generation;
   int consecutive_epoch_failures = 0;
   std::optional<int64_t> lag_records;  // absent: unknown, which is not zero
   std::optional<base::WallTime> watermark;
@@ -132,6 +135,9 @@ struct HeartbeatResponse {
   int64_t started_generation = 0;        // START was given for all generations up to this one
   std::optional<Assignment> assignment;  // set when `generation` differs from known_generation
   Command command = Command::kNone;
+  // No footer of the job names an object of a generation below it, now or later; absent: unknown.
+  // Told to ordinal 0 only, and never a reason to answer early.
+  std::optional<int64_t> generation_floor = {};
   bool operator==(const HeartbeatResponse&) const = default;
 };
 

@@ -26,6 +26,7 @@ TEST(Messages, RoundTrip) {
   beat.last_epoch_time = base::WallTime(base::Millis(1'767'323'045'678));
   beat.last_epoch_duration = base::Millis(42);
   beat.last_epoch_bytes = 99;
+  beat.oldest_generation = 3;
   beat.consecutive_epoch_failures = 1;
   beat.lag_records = 0;
   beat.watermark = base::WallTime(base::Millis(-1));
@@ -41,7 +42,7 @@ TEST(Messages, RoundTrip) {
   beat.known_started_generation = 6;
   beat.known_command = Command::kDrain;
   EXPECT_EQ(*DecodeHeartbeatRequest(Encode(beat)), beat);
-  HeartbeatResponse answer{1, 8, 7, kAssignment, Command::kStop};
+  HeartbeatResponse answer{1, 8, 7, kAssignment, Command::kStop, 3};
   EXPECT_EQ(*DecodeHeartbeatResponse(Encode(answer)), answer);
   GenerationResponse generation{1, 8, 7, "spec"};
   EXPECT_EQ(*DecodeGenerationResponse(Encode(generation)), generation);
@@ -54,6 +55,21 @@ TEST(Messages, UnknownLagIsNotZero) {
   EXPECT_FALSE(DecodeHeartbeatRequest(Encode(beat))->lag_records.has_value());
   beat.lag_records = 0;
   EXPECT_EQ(DecodeHeartbeatRequest(Encode(beat))->lag_records, 0);
+}
+
+// Neighbours that know nothing of the floor say nothing, which is not "nothing is needed".
+TEST(Messages, AbsentGenerationsAreUnknown) {
+  const auto beat = DecodeHeartbeatRequest(
+      R"({"protocol":1,"worker":{"job":{"uid":"u"},"ordinal":0,"incarnation":"i"},)"
+      R"("phase":"Running","generation":4})");
+  ASSERT_TRUE(beat.ok()) << beat.status().ToString();
+  EXPECT_FALSE(beat->oldest_generation.has_value());
+  EXPECT_EQ(Encode(*beat).find("oldestGeneration"), std::string::npos);
+  const auto answer =
+      DecodeHeartbeatResponse(R"({"protocol":1,"generation":4,"startedGeneration":4})");
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_FALSE(answer->generation_floor.has_value());
+  EXPECT_EQ(Encode(*answer).find("generationFloor"), std::string::npos);
 }
 
 TEST(Messages, NeighboursOneVersionApartAreUnderstood) {

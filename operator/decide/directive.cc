@@ -2,6 +2,8 @@
 // See directive.h.
 #include "operator/decide/directive.h"
 
+#include <algorithm>
+
 namespace sj::op::decide {
 namespace {
 
@@ -116,6 +118,28 @@ control::HeartbeatResponse AnswerHeartbeat(const Directive& directive,
   const bool works = request.generation > 0 && still_on;
   response.command = must_stop && works ? Command::kDrain : Command::kNone;
   return response;
+}
+
+std::optional<int64_t> GenerationFloor(const Directive& directive,
+                                       const std::vector<const control::HeartbeatRequest*>& beats) {
+  if (!directive.assignment || directive.started_generation != directive.generation) {
+    return std::nullopt;
+  }
+  int64_t floor = directive.generation;
+  int known = 0;
+  for (const control::HeartbeatRequest* beat : beats) {
+    const int ordinal = beat->worker.ordinal;
+    if (ordinal < 0 || ordinal >= directive.assignment->replicas) {
+      continue;
+    }
+    const int64_t oldest = beat->oldest_generation.value_or(0);
+    if (beat->generation != directive.generation || oldest < 1 || oldest > directive.generation) {
+      return std::nullopt;
+    }
+    floor = std::min(floor, oldest);
+    ++known;
+  }
+  return known == directive.assignment->replicas ? std::optional(floor) : std::nullopt;
 }
 
 bool NewsFor(const control::HeartbeatRequest& request, const control::HeartbeatResponse& response) {

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "operator/decide/view.h"
 
@@ -29,6 +30,11 @@ control::RegisterResponse AnswerRegister(const Directive& directive,
 control::HeartbeatResponse AnswerHeartbeat(const Directive& directive,
                                            const control::HeartbeatRequest& request,
                                            const std::string& worker_spec_hash);
+// The oldest generation any footer of the job may name, given the last report of each ordinal that
+// reported (in any order). Nothing while the generation is not started, a member has not reported
+// in it, or one does not know its own. See worker/checkpoint/README.md for why that is safe.
+std::optional<int64_t> GenerationFloor(const Directive& directive,
+                                       const std::vector<const control::HeartbeatRequest*>& beats);
 // True when `response` differs from what the request says the worker knows.
 bool NewsFor(const control::HeartbeatRequest& request, const control::HeartbeatResponse& response);
 

@@ -77,6 +77,32 @@ TEST(Directive, NewGenerationComesWithItsAssignment) {
   EXPECT_TRUE(response.assignment);
 }
 
+TEST(Directive, FloorIsTheMinimumOverAllMembers) {
+  HeartbeatRequest zero = Beat(0, WorkerPhase::kRunning, 4);
+  HeartbeatRequest one = Beat(1, WorkerPhase::kRunning, 4);
+  HeartbeatRequest gone = Beat(2, WorkerPhase::kStopped, 3);
+  zero.oldest_generation = 4;
+  one.oldest_generation = 2;
+  gone.oldest_generation = 1;
+  EXPECT_EQ(GenerationFloor(Running(), {&zero, &one, &gone}), 2);
+  EXPECT_EQ(GenerationFloor(Running(), {&zero, &gone}), std::nullopt) << "one has not reported";
+  HeartbeatRequest old = one;
+  old.oldest_generation.reset();
+  EXPECT_EQ(GenerationFloor(Running(), {&zero, &old}), std::nullopt) << "an older worker";
+  old = one;
+  old.generation = 3;
+  EXPECT_EQ(GenerationFloor(Running(), {&zero, &old}), std::nullopt) << "of the one before";
+  old = one;
+  old.oldest_generation = 5;
+  EXPECT_EQ(GenerationFloor(Running(), {&zero, &old}), std::nullopt) << "impossible";
+  Directive unstarted = Running();
+  unstarted.started_generation = 3;
+  EXPECT_EQ(GenerationFloor(unstarted, {&zero, &one}), std::nullopt);
+  Directive draining = Running();
+  draining.assignment.reset();
+  EXPECT_EQ(GenerationFloor(draining, {&zero, &one}), std::nullopt);
+}
+
 TEST(Directive, DrainIsToldOnceAndKeepsTheKnownGeneration) {
   Directive drain = Running();
   drain.drain = true;

@@ -83,6 +83,19 @@ void Replace(Entry& entry, const control::WorkerRef& worker) {
   report.beat.sequence = -1;  // the first one may be 0
 }
 
+HeartbeatResponse AnswerTo(const Job& job, const Entry& entry) {
+  HeartbeatResponse response =
+      decide::AnswerHeartbeat(job.directive, entry.report.beat, entry.report.spec_hash);
+  if (entry.report.ordinal == 0) {  // the one that sweeps
+    std::vector<const HeartbeatRequest*> beats;
+    for (const auto& [ordinal, other] : job.entries) {
+      beats.push_back(&other.report.beat);
+    }
+    response.generation_floor = decide::GenerationFloor(job.directive, beats);
+  }
+  return response;
+}
+
 bool IsPast(const Entry& entry, const std::string& incarnation) {
   return std::find(entry.past.begin(), entry.past.end(), incarnation) != entry.past.end();
 }
@@ -236,12 +249,10 @@ Status WorkerRegistry::Heartbeat(const HeartbeatRequest& request, PendingPoll po
     report.seen_at = now;
     entry->silence_told = false;
     if (entry->poll) {
-      answers.push_back({std::move(*entry->poll),
-                         decide::AnswerHeartbeat(job.directive, request, report.spec_hash)});
+      answers.push_back({std::move(*entry->poll), AnswerTo(job, *entry)});
       entry->poll.reset();
     }
-    const HeartbeatResponse response =
-        decide::AnswerHeartbeat(job.directive, request, report.spec_hash);
+    const HeartbeatResponse response = AnswerTo(job, *entry);
     const base::Millis hold = std::min(request.hold, control::kHoldMax);
     if (decide::NewsFor(request, response) || hold <= base::Millis(0)) {
       answers.push_back({std::move(poll), response});
@@ -278,8 +289,7 @@ void WorkerRegistry::Publish(const kube::ObjectKey& key, const std::string& uid,
       if (same || !entry.poll) {
         continue;
       }
-      HeartbeatResponse response =
-          decide::AnswerHeartbeat(job.directive, entry.report.beat, entry.report.spec_hash);
+      HeartbeatResponse response = AnswerTo(job, entry);
       if (decide::NewsFor(entry.report.beat, response)) {
         answers.push_back({std::move(*entry.poll), std::move(response)});
         entry.poll.reset();
@@ -362,9 +372,7 @@ void WorkerRegistry::Tick() {
         if (!entry.poll || (now < entry.poll_until && !entry.poll->gone())) {
           continue;
         }
-        answers.push_back(
-            {std::move(*entry.poll),
-             decide::AnswerHeartbeat(job.directive, entry.report.beat, entry.report.spec_hash)});
+        answers.push_back({std::move(*entry.poll), AnswerTo(job, entry)});
         entry.poll.reset();
       }
     }

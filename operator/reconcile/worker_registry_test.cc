@@ -78,6 +78,35 @@ TEST_F(WorkerRegistryTest, HoldsAPollUntilTheDirectiveChanges) {
   EXPECT_TRUE(answers_[0].assignment);
 }
 
+// Only ordinal 0 hears it, once both members know; it wakes nobody from a poll.
+TEST_F(WorkerRegistryTest, GivesTheGenerationFloorWithTheNextAnswer) {
+  Publish(3, 3);
+  HeartbeatRequest zero = Beat(0, "a", 1);
+  zero.generation = zero.known_generation = zero.known_started_generation = 3;
+  zero.oldest_generation = 3;
+  zero.hold = base::Millis(5'000);
+  ASSERT_TRUE(Send(zero).ok());
+  HeartbeatRequest one = zero;
+  one.worker = {{"shop", "orders", "uid-1"}, 1, "b"};
+  one.oldest_generation = 2;
+  one.hold = {};
+  ASSERT_TRUE(Send(one).ok());
+  ASSERT_EQ(answers_.size(), 1u) << "the floor is no news";
+  EXPECT_FALSE(answers_[0].generation_floor);
+  clock_.Advance(base::Millis(5'000));
+  registry_.Tick();
+  ASSERT_EQ(answers_.size(), 2u);
+  EXPECT_EQ(answers_[1].generation_floor, 2);
+  // Worker 1 comes back as another process that has committed nothing yet.
+  one.worker.incarnation = "c";
+  one.oldest_generation.reset();
+  zero.sequence = 2;
+  zero.hold = {};
+  ASSERT_TRUE(Send(one).ok());
+  ASSERT_TRUE(Send(zero).ok());
+  EXPECT_FALSE(answers_.back().generation_floor);
+}
+
 TEST_F(WorkerRegistryTest, AnswersWhenTheHoldIsOverAndNeverHoldsTooLong) {
   HeartbeatRequest beat = Beat(0, "a", 1);
   beat.hold = base::Millis(3'600'000);

@@ -158,6 +158,11 @@ void ControlClient::SetGeneration(int64_t generation) {
   command_ = wire::Command::kNone;
 }
 
+int64_t ControlClient::generation_floor() {
+  std::lock_guard<std::mutex> lock(mu_);
+  return generation_floor_;
+}
+
 wire::HeartbeatRequest ControlClient::Report() {
   JobStatus status = board_->Get();
   std::lock_guard<std::mutex> lock(mu_);
@@ -170,6 +175,9 @@ wire::HeartbeatRequest ControlClient::Report() {
   report.last_epoch_time = status.committed_at;
   report.last_epoch_duration = base::Millis(status.epoch_duration_ms);
   report.last_epoch_bytes = static_cast<int64_t>(status.checkpoint_bytes);
+  if (status.generation == generation_) {
+    report.oldest_generation = status.oldest_generation;
+  }
   if (status.lag_records >= 0) {
     report.lag_records = status.lag_records;
   }
@@ -237,6 +245,8 @@ void ControlClient::Take(const wire::HeartbeatResponse& response) {
     known_generation_ = std::max(known_generation_, response.generation);
     started_generation_ = std::max(started_generation_, response.started_generation);
     command_ = response.command;
+    // Once true it stays true, also in later generations.
+    generation_floor_ = std::max(generation_floor_, response.generation_floor.value_or(0));
     // Replaced without a word: the same as a drain. A zombie's commit is fenced anyway.
     if (command == wire::Command::kNone && generation_ != 0 && known_generation_ > generation_) {
       command = wire::Command::kDrain;

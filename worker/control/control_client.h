@@ -54,6 +54,8 @@ class ControlClient {
   base::Status AwaitStart(int64_t generation, const std::atomic<bool>& stop);
   // What the next heartbeats say of this worker's generation.
   void SetGeneration(int64_t generation);
+  // For JobHooks: what the operator said last of the oldest generation still referred to; 0: never.
+  int64_t generation_floor();
   // Sends a heartbeat now: something changed that the operator waits for.
   void Nudge();
   // Waits until a heartbeat that said `phase` was answered, at most `at_most`. True: it was.
@@ -86,6 +88,7 @@ class ControlClient {
   int64_t generation_ = 0;          // guarded by mu_: what this worker has
   int64_t known_generation_ = 0;    // guarded by mu_: what the operator said
   int64_t started_generation_ = 0;  // guarded by mu_
+  int64_t generation_floor_ = 0;    // guarded by mu_
   sj::control::Command command_ = sj::control::Command::kNone;  // guarded by mu_
   int64_t sequence_ = 0;                                        // guarded by mu_
   std::unique_ptr<base::HttpCancel> in_flight_;                 // guarded by mu_

@@ -187,8 +187,13 @@ void EpochLoop::CleanUp(const checkpoint::EpochCapture& capture) {
 
 void EpochLoop::PublishCommit(types::Epoch epoch, const checkpoint::WrittenCheckpoint& written) {
   auto took = run_->clock->Mono() - requested_at_;
+  std::optional<types::Generation> oldest;
+  if (run_->checkpointer != nullptr) {
+    oldest = run_->checkpointer->OldestGeneration();
+  }
   board_->Update([&](JobStatus& s) {
     s.epoch = epoch;
+    s.oldest_generation = oldest;
     s.epochs += 1;
     s.committed_at = run_->clock->Wall();
     s.epoch_duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();

@@ -45,6 +45,9 @@ struct JobStatus {
   JobPhase phase = JobPhase::kStarting;
   types::Generation generation = 0;
   types::Epoch epoch = 0;  // last committed
+  // Oldest generation whose objects the retained footers name; known from the attempt's first
+  // commit on, because only then no partition of ours names an older footer any more.
+  std::optional<types::Generation> oldest_generation;
   std::optional<base::WallTime> committed_at;
   int64_t epoch_duration_ms = 0;  // from the request to the commit
   uint64_t checkpoint_bytes = 0;

@@ -70,6 +70,7 @@ base::Result<Outcome> RunAttempt(const JobConfig& config, const JobHooks& hooks,
   board->Update([&](JobStatus& s) {
     s.phase = JobPhase::kStarting;
     s.generation = config.generation;
+    s.oldest_generation.reset();
   });
   JobHooks staged = hooks;
   staged.on_stage = [&](RunStage stage) {
