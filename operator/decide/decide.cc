@@ -63,8 +63,35 @@ std::optional<Millis> Earlier(std::optional<Millis> a, std::optional<Millis> b) 
   return std::min(*a, *b);
 }
 
+bool Is(const StreamJobStatus& status, std::string_view type, ConditionStatus value) {
+  const Condition* condition = v1alpha1::FindCondition(status, type);
+  return condition != nullptr && condition->status == value;
+}
+
+// Everything is well and has been for a while, and nothing is on its way. What time alone could
+// change after that - a worker falls silent, an epoch is late, numbers have moved - the worker
+// registry tells.
+bool Quiet(const View& view, const StreamJobStatus& status) {
+  const v1alpha1::GenerationStatus* generation = view.generation();
+  if (!view.settled() || !Is(status, v1alpha1::kReady, ConditionStatus::kTrue) ||
+      !Is(status, v1alpha1::kCheckpointHealthy, ConditionStatus::kTrue) ||
+      v1alpha1::FindCondition(status, v1alpha1::kReconciling) != nullptr ||
+      v1alpha1::FindCondition(status, v1alpha1::kStalled) != nullptr ||
+      view.effective.autoscaling.enabled || !generation->started_at ||
+      view.in.now - *generation->started_at < view.in.settings.quiet_after) {
+    return false;
+  }
+  for (int i = 0; i < generation->replicas; ++i) {
+    auto it = view.workers.find(i);
+    if (it == view.workers.end() || !it->second.fresh) {
+      return false;
+    }
+  }
+  return true;
+}
+
 // When to look again although nothing tells us to.
-std::optional<Millis> RequeueAfter(const View& view) {
+std::optional<Millis> RequeueAfter(const View& view, const StreamJobStatus& status) {
   std::optional<Millis> after;
   if (const std::optional<WallTime> deadline = DrainDeadline(view);
       deadline && *deadline > view.in.now && !Drained(view)) {
@@ -78,7 +105,8 @@ std::optional<Millis> RequeueAfter(const View& view) {
     after = Earlier(after, kSqlFromPoll);  // the user's ConfigMap is not watched
   }
   if (!view.in.children.pods.empty()) {
-    after = Earlier(after, view.in.settings.resync);
+    const Settings& settings = view.in.settings;
+    after = Earlier(after, Quiet(view, status) ? settings.quiet_resync : settings.resync);
   }
   return after;
 }
@@ -97,7 +125,7 @@ Output Decide(const Input& in) {
     out.actions = PlanActions(view);
   }
   out.events = MakeEvents(in.job.status, out.status, plan);
-  out.requeue_after = RequeueAfter(view);
+  out.requeue_after = RequeueAfter(view, out.status);
   out.directive = MakeDirective(view);
   if (!IsLegalMove(in.job.status.phase, verdict.phase)) {
     out.defect =

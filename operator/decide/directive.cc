@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "operator/decide/status.h"
+
 namespace sj::op::decide {
 namespace {
 
@@ -80,6 +82,7 @@ Directive MakeDirective(const View& view) {
   directive.started_generation = view.started() ? generation->number : generation->number - 1;
   directive.assignment = MakeAssignment(view, *generation);
   directive.wait_reason = "NotInGeneration";
+  directive.late_after = LateAfter(view);
   return directive;
 }
 

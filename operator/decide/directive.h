@@ -19,6 +19,7 @@ struct Directive {
   std::string spec_hash;    // a worker started with another spec gets no assignment
   bool drain = false;       // everybody stops: suspend, delete, or PREPARE before it is drained
   std::string wait_reason;  // CamelCase, for those that wait
+  Millis late_after{};      // an older epoch is a reason to look at the job; 0: none is
   bool operator==(const Directive&) const = default;
 };
 

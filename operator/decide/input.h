@@ -32,7 +32,9 @@ struct Settings {
   Millis delete_max{120'000};          // a deletion never waits longer than this for pods
   Millis silent_after{20'000};         // a worker that did not report for so long is lost
   Millis status_refresh{60'000};       // how often numbers alone are worth a status write
-  Millis resync{30'000};               // how often a running job is looked at
+  Millis resync{30'000};               // how often a job with pods is looked at
+  Millis quiet_after{300'000};         // a generation that is well for so long is left alone,
+  Millis quiet_resync{600'000};        // but for a look this often: events and reports wake it
   Millis checkpoint_late_min{30'000};  // an epoch older than this (or 10 intervals) is late
   int checkpoint_failures_max = 3;
 };

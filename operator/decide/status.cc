@@ -95,6 +95,13 @@ std::optional<LagStatus> Lag(const View& view, const std::vector<const WorkerRep
   return reports.empty() ? std::nullopt : std::optional(lag);
 }
 
+// Something was committed since. The time alone says nothing: a worker without input confirms the
+// same epoch again and again.
+bool Advanced(const CheckpointStatus& before, const CheckpointStatus& now) {
+  return before.last_completed_epoch != now.last_completed_epoch ||
+         before.size_bytes != now.size_bytes || before.duration_ms != now.duration_ms;
+}
+
 // Old numbers stay until they are old enough; facts (none -> some, failures) show at once.
 void PutNumbers(const View& view, const std::vector<const WorkerReport*>& reports,
                 StreamJobStatus& status) {
@@ -104,7 +111,8 @@ void PutNumbers(const View& view, const std::vector<const WorkerReport*>& report
     const std::optional<CheckpointStatus>& old = status.checkpoint;
     if (!old || !old->last_completed_time || old->location != checkpoint->location ||
         old->consecutive_failures != checkpoint->consecutive_failures ||
-        *checkpoint->last_completed_time - *old->last_completed_time >= refresh) {
+        (Advanced(*old, *checkpoint) &&
+         *checkpoint->last_completed_time - *old->last_completed_time >= refresh)) {
       status.checkpoint = checkpoint;
     }
   }
@@ -142,8 +150,7 @@ void PutCheckpointHealth(const View& view, const Verdict& verdict,
                "Several epochs in a row could not be committed.");
     return;
   }
-  const Millis late =
-      std::max(view.in.settings.checkpoint_late_min, view.effective.checkpoint.interval * 10);
+  const Millis late = LateAfter(view);
   if (view.in.now - *checkpoint->last_completed_time > late) {
     writer.Set(type, ConditionStatus::kFalse, "CheckpointLate",
                fmt::format("No epoch of the slowest worker was committed for more than {}.",
@@ -212,6 +219,10 @@ void PutReplicas(const View& view, StreamJobStatus& status) {
 }
 
 }  // namespace
+
+Millis LateAfter(const View& view) {
+  return std::max(view.in.settings.checkpoint_late_min, view.effective.checkpoint.interval * 10);
+}
 
 StreamJobStatus MakeStatus(const View& view, const GenerationPlan& plan, const Verdict& verdict) {
   StreamJobStatus status = view.in.job.status;

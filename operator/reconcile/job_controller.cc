@@ -32,6 +32,14 @@ const kube::Resource* ResourceOf(const Json& object) {
   return nullptr;
 }
 
+// Long waits of many jobs must not end together, as they began when the operator started: up to a
+// fifth earlier, by the job's name.
+base::Millis Spread(const kube::ObjectKey& key, base::Millis wait) {
+  constexpr base::Millis kLong{300'000};
+  const auto part = static_cast<int64_t>(std::hash<kube::ObjectKey>()(key) % 1'000);
+  return wait < kLong ? wait : wait - wait * part / 5'000;
+}
+
 bool IsGone(const Status& status) {
   return !status.ok() && status.kind() == base::ErrorKind::kNotFound;
 }
@@ -131,7 +139,8 @@ Result<Outcome> JobController::Act(Pass& pass, const decide::Output& output) {
   if (Remember(pass.key, "")) {
     return Outcome::After(base::Millis(0));  // the condition goes
   }
-  return output.requeue_after ? Outcome::After(*output.requeue_after) : Outcome::Done();
+  return output.requeue_after ? Outcome::After(Spread(pass.key, *output.requeue_after))
+                              : Outcome::Done();
 }
 
 bool JobController::Remember(const kube::ObjectKey& key, const std::string& refusal) {

@@ -29,12 +29,14 @@ struct Entry {
   std::optional<PendingPoll> poll;
   base::MonoTime poll_until{};
   bool silence_told = false;  // the job was woken because this worker fell silent
+  bool late_told = false;     // the same for its epochs; false again when they are in time
 };
 
 struct Job {
   kube::ObjectKey key;
   decide::Directive directive;
   std::map<int, Entry> entries;
+  std::optional<base::MonoTime> moved_at;  // since when numbers differ from those last looked at
 };
 
 // A poll taken out of the registry together with its answer.
@@ -56,6 +58,17 @@ bool Matters(const HeartbeatRequest& before, const HeartbeatRequest& after) {
          before.consecutive_epoch_failures != after.consecutive_epoch_failures ||
          before.last_epoch_time.has_value() != after.last_epoch_time.has_value() ||
          before.lag_records.has_value() != after.lag_records.has_value();
+}
+
+// Numbers a status may show have changed.
+bool Moved(const HeartbeatRequest& before, const HeartbeatRequest& after) {
+  return before.epoch != after.epoch || before.lag_records != after.lag_records;
+}
+
+bool Late(const Job& job, const Entry& entry, base::WallTime now) {
+  const std::optional<base::WallTime>& last = entry.report.beat.last_epoch_time;
+  return job.directive.late_after > base::Millis(0) && last &&
+         now - *last > job.directive.late_after;
 }
 
 // The error of an incarnation is remembered until a later one runs.
@@ -116,8 +129,8 @@ struct WorkerRegistry::State {
   Result<Entry*> FindEntry(const control::WorkerRef& worker);
   void Remove(std::map<std::string, Job>::iterator job, std::vector<Answered>& answers);
   void CountWorkers() const;
-  // The jobs of workers that fell silent since the last call: their health has to be judged anew.
-  std::vector<kube::ObjectKey> NewlySilent();
+  // The jobs that have to be judged anew because of time that went by since the last call.
+  std::vector<kube::ObjectKey> NewlyDue();
   // Drops workers that have been silent for so long that they are only history.
   void Prune();
 };
@@ -244,6 +257,9 @@ Status WorkerRegistry::Heartbeat(const HeartbeatRequest& request, PendingPoll po
       report.partitions = request.partitions;
       matters = true;
     }
+    if (Moved(report.beat, request) && !job.moved_at) {
+      job.moved_at = state_->clock.Mono();
+    }
     KeepError(request, report);
     report.beat = request;
     report.seen_at = now;
@@ -347,15 +363,25 @@ void WorkerRegistry::State::Prune() {
   CountWorkers();
 }
 
-std::vector<kube::ObjectKey> WorkerRegistry::State::NewlySilent() {
+std::vector<kube::ObjectKey> WorkerRegistry::State::NewlyDue() {
   std::vector<kube::ObjectKey> keys;
-  const base::WallTime oldest = clock.Wall() - options.silent_after;
+  const base::WallTime now = clock.Wall();
   for (auto& [uid, job] : jobs) {
+    bool due = job.moved_at && clock.Mono() - *job.moved_at >= options.numbers_after;
+    if (due) {
+      job.moved_at.reset();
+    }
     for (auto& [ordinal, entry] : job.entries) {
-      if (!entry.silence_told && entry.report.seen_at <= oldest) {
-        entry.silence_told = true;
-        keys.push_back(job.key);
+      if (!entry.silence_told && now - entry.report.seen_at >= options.silent_after) {
+        entry.silence_told = due = true;
       }
+      if (entry.late_told != Late(job, entry, now)) {
+        entry.late_told = !entry.late_told;
+        due = true;
+      }
+    }
+    if (due) {
+      keys.push_back(job.key);
     }
   }
   return keys;
@@ -363,7 +389,7 @@ std::vector<kube::ObjectKey> WorkerRegistry::State::NewlySilent() {
 
 void WorkerRegistry::Tick() {
   std::vector<Answered> answers;
-  std::vector<kube::ObjectKey> silent;
+  std::vector<kube::ObjectKey> due;
   {
     std::lock_guard lock(state_->mu);
     const base::MonoTime now = state_->clock.Mono();
@@ -376,11 +402,11 @@ void WorkerRegistry::Tick() {
         entry.poll.reset();
       }
     }
-    silent = state_->NewlySilent();
+    due = state_->NewlyDue();
     state_->Prune();
   }
   Send(answers);
-  for (const kube::ObjectKey& key : silent) {
+  for (const kube::ObjectKey& key : due) {
     state_->wake(key);
   }
 }

@@ -22,6 +22,7 @@ struct RegistryOptions {
   size_t workers_max = 20'000;  // of all jobs; more are refused
   int ordinals_max = 1'024;     // of one job
   base::Millis silent_after{20'000};
+  base::Millis numbers_after{60'000};  // numbers that moved so long ago are a reason to look
 };
 
 // One heartbeat's answer, given at once or later, from any thread, exactly once.
@@ -55,8 +56,9 @@ class WorkerRegistry {
   // Leadership was lost: polls are answered with no news, everything is forgotten.
   void Clear();
 
-  // Answers polls whose hold is over and wakes the jobs of workers that fell silent; call about
-  // twice a second.
+  // Answers polls whose hold is over and wakes the jobs that time alone has changed: a worker fell
+  // silent, its epochs became late or are in time again, or its numbers moved a while ago. Call
+  // about twice a second.
   void Tick();
 
   size_t workers() const;

@@ -159,6 +159,43 @@ TEST_F(WorkerRegistryTest, SilenceWakesTheJobOnce) {
   EXPECT_EQ(wakes_.size(), 1u);
 }
 
+TEST_F(WorkerRegistryTest, LateEpochsWakeTheJobOnceAndOnceMoreWhenTheyCome) {
+  decide::Directive directive;
+  directive.late_after = base::Millis(30'000);
+  registry_.Publish(kKey, "uid-1", directive);
+  HeartbeatRequest beat = Beat(0, "a", 1);
+  beat.last_epoch_time = clock_.Wall();
+  ASSERT_TRUE(Send(beat).ok());
+  wakes_.clear();
+  clock_.Advance(base::Millis(30'000));
+  registry_.Tick();
+  EXPECT_TRUE(wakes_.empty());
+  clock_.Advance(base::Millis(1));
+  registry_.Tick();
+  registry_.Tick();
+  EXPECT_EQ(wakes_.size(), 1u);
+  beat.sequence = 2;
+  beat.last_epoch_time = clock_.Wall();
+  ASSERT_TRUE(Send(beat).ok());
+  registry_.Tick();
+  registry_.Tick();
+  EXPECT_EQ(wakes_.size(), 2u);
+}
+
+// Numbers alone wake nobody at once, and a worker that repeats itself never does.
+TEST_F(WorkerRegistryTest, NumbersWakeTheJobAfterAWhile) {
+  ASSERT_TRUE(Send(Beat(0, "a", 1)).ok());
+  wakes_.clear();
+  for (int sequence = 2; sequence < 100; ++sequence) {
+    HeartbeatRequest beat = Beat(0, "a", sequence);
+    beat.epoch = sequence < 5 ? sequence : 5;
+    ASSERT_TRUE(Send(beat).ok());
+    clock_.Advance(base::Millis(5'000));
+    registry_.Tick();
+    EXPECT_EQ(wakes_.size(), sequence < 13 ? 0u : 1u) << sequence;
+  }
+}
+
 TEST_F(WorkerRegistryTest, NewProcessThatNeverRegistersIsHeard) {
   ASSERT_TRUE(Send(Beat(0, "a", 9)).ok());
   HeartbeatRequest failed = Beat(0, "b", 1);
