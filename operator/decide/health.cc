@@ -256,8 +256,8 @@ constexpr HealthCheck kChecks[] = {
     {"deleting", Deleting},
     {"foreign child", ForeignChild},
     {"bad spec", BadSpec},
+    {"completed", Completed},  // remembered before the workers are stopped, whatever is refused
     {"apply refused", ApplyRefused},
-    {"completed", Completed},
     {"suspended", Suspended},
     {"worker refuses", WorkerRefuses},
     {"worker fails", WorkerFails},
