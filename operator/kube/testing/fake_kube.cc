@@ -52,6 +52,7 @@ WatchEvent Bookmark(uint64_t version, bool initial_end) {
 
 struct FakeKube::State {
   explicit State(const base::Clock& clock) : store(clock) {}
+  State(const base::Clock& clock, const FakeStore& from) : store(clock, from) {}
 
   mutable std::mutex mu;
   std::condition_variable wake;
@@ -131,6 +132,10 @@ struct FakeKube::State {
 };
 
 FakeKube::FakeKube(const base::Clock& clock) : state_(std::make_unique<State>(clock)) {
+}
+
+FakeKube::FakeKube(const base::Clock& clock, const FakeKube& from)
+    : state_(std::make_unique<State>(clock, from.state_->store)) {
 }
 
 FakeKube::~FakeKube() = default;
@@ -344,6 +349,12 @@ void FakeKube::AddToken(std::string token, std::string audience, TokenIdentity i
   state_->tokens[{std::move(token), std::move(audience)}] = std::move(identity);
 }
 
+std::optional<Json> FakeKube::Find(const Resource& resource, const ObjectKey& key) const {
+  std::lock_guard lock(state_->mu);
+  const Json* found = state_->store.Find(resource, key);
+  return found != nullptr ? std::optional(*found) : std::nullopt;
+}
+
 std::vector<Json> FakeKube::All(const Resource& resource) const {
   std::lock_guard lock(state_->mu);
   std::vector<Json> all;
@@ -420,6 +431,11 @@ bool FakeKube::WaitUntil(const std::function<bool()>& done, base::Millis deadlin
 int FakeKube::calls() const {
   std::lock_guard lock(state_->mu);
   return state_->calls;
+}
+
+uint64_t FakeKube::version() const {
+  std::lock_guard lock(state_->mu);
+  return state_->store.version();
 }
 
 int FakeKube::writes() const {

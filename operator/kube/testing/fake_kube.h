@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,8 @@ enum class FailWhen : uint8_t {
 class FakeKube final : public KubeClient {
  public:
   explicit FakeKube(const base::Clock& clock);
+  // A second server with the objects of `from`; no history, faults, tokens or watches.
+  FakeKube(const base::Clock& clock, const FakeKube& from);
   ~FakeKube() override;
 
   Result<Json> Get(const Resource& resource, const ObjectKey& key, Read read) override;
@@ -60,6 +63,8 @@ class FakeKube final : public KubeClient {
   int CollectGarbage();
   // What a token review of this token answers; other tokens are not authenticated.
   void AddToken(std::string token, std::string audience, TokenIdentity identity);
+  // One object as stored; never fails by injection, not counted.
+  std::optional<Json> Find(const Resource& resource, const ObjectKey& key) const;
   // Everything of a resource, as stored, sorted by key.
   std::vector<Json> All(const Resource& resource) const;
 
@@ -88,6 +93,8 @@ class FakeKube final : public KubeClient {
   // Calls of any verb but Watch, and those that changed something.
   int calls() const;
   int writes() const;
+  // Of the newest write; moves with every one.
+  uint64_t version() const;
 
  private:
   struct State;

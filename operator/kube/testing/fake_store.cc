@@ -158,6 +158,15 @@ bool MatchesLabels(const Json& object, const std::string& selector) {
   return true;
 }
 
+FakeStore::FakeStore(const base::Clock& clock, const FakeStore& from)
+    : clock_(clock),
+      objects_(from.objects_),
+      owners_(from.owners_),
+      version_(from.version_),
+      compacted_(from.version_),
+      uids_(from.uids_) {
+}
+
 const Json* FakeStore::Find(const Resource& resource, const ObjectKey& key) const {
   auto table = objects_.find(resource);
   if (table == objects_.end()) {

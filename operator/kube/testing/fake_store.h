@@ -32,6 +32,8 @@ enum class Writer : uint8_t { kUs, kOther };
 class FakeStore {
  public:
   explicit FakeStore(const base::Clock& clock) : clock_(clock) {}
+  // The objects and versions of `from`, without its history.
+  FakeStore(const base::Clock& clock, const FakeStore& from);
 
   const Json* Find(const Resource& resource, const ObjectKey& key) const;
   bool UidExists(const std::string& uid) const;

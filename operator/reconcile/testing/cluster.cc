@@ -4,15 +4,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+#include <set>
+
 #include "operator/resources/names.h"
 #include "operator/resources/object.h"
 
 namespace sj::op::reconcile::testing {
 namespace {
 
-using control::Command;
-using control::WorkerPhase;
 using kube::Json;
+using kube::ObjectKey;
+using kube::WatchEvent;
 
 const kube::Resource* const kAll[] = {&kube::kStreamJobs,
                                       &kube::kStatefulSets,
@@ -27,7 +31,9 @@ constexpr base::Millis kStep{500};
 // not taken for rest.
 constexpr base::Millis kLeap{10'000};
 constexpr int kQuietBeforeLeap = 3;
-constexpr int kQuietSteps = 10;
+constexpr int kQuietSteps = 16;
+constexpr size_t kPastMax = 16;
+constexpr int kPassesAtOnceMax = 20;  // of one job between two steps
 
 decide::Settings TestSettings() {
   decide::Settings settings;
@@ -38,79 +44,202 @@ decide::Settings TestSettings() {
   return settings;
 }
 
-bool Works(WorkerPhase phase) {
-  return phase == WorkerPhase::kRunning;
+void Arrive(Operator& op, const kube::Resource& resource, const WatchEvent& event) {
+  if (event.type == WatchEvent::Type::kDeleted) {
+    op.store.Remove(resource, event.object);
+  } else {
+    op.store.Put(resource, event.object);
+  }
+}
+
+// The events in the order in which they arrive, some of them not at all or twice.
+std::vector<WatchEvent> Mangled(std::vector<WatchEvent> events, Feed feed) {
+  std::vector<WatchEvent> out;
+  switch (feed) {
+    case Feed::kNone:
+      return {};
+    case Feed::kAll:
+      return events;
+    case Feed::kTwice:
+      out = events;
+      out.insert(out.end(), events.begin(), events.end());
+      return out;
+    case Feed::kBackward:
+      std::reverse(events.begin(), events.end());
+      return events;
+    case Feed::kLast:
+      std::set<std::string> told;
+      for (auto it = events.rbegin(); it != events.rend(); ++it) {
+        if (told.insert(kube::UidOf(it->object)).second) {
+          out.insert(out.begin(), *it);
+        }
+      }
+      return out;
+  }
+  return out;
 }
 
 }  // namespace
 
 Operator::Operator(kube::KubeClient& client, const base::Clock& clock)
-    : registry(
-          {}, clock, [](const kube::ObjectKey&) {}, nullptr),
+    : queue({}, clock, nullptr),
+      registry(
+          {}, clock, [this](const ObjectKey& key) { queue.Add(key); }, nullptr),
       events({}, client, clock, nullptr),
       metrics(nullptr),
-      controller({client, store, registry, events, metrics, clock}, TestSettings()) {
+      controller({client, store, registry, events, metrics, clock}, TestSettings()),
+      loop(
+          {}, queue, [this](const ObjectKey& key) { return controller.Reconcile(key); }, nullptr) {
+  store.OnChange([this](const runtime::Change& change) {
+    if (const auto key = JobOf(change, store)) {
+      queue.Add(*key);
+    }
+  });
 }
 
-Cluster::Cluster() : kube_(clock_) {
+Cluster::Cluster() : kube_(clock_), api_(kube_, violations_) {
   kube_.SetWatchBlocks(false);
   RestartOperator();
 }
 
-void Cluster::CreateJob(const Json& spec) {
-  const Json job =
-      kube_.Put(kube::kStreamJobs, {{"apiVersion", "streamjob.io/v1alpha1"},
-                                    {"kind", "StreamJob"},
-                                    {"metadata", {{"name", key_.name}, {"namespace", key_.ns}}},
-                                    {"spec", spec}});
-  job_uid_ = kube::UidOf(job);
+Cluster::Cluster(const Cluster& from)
+    : clock_(from.clock_.Wall()),
+      kube_(clock_, from.kube_),
+      api_(kube_, violations_),
+      key_(from.key_),
+      jobs_(from.jobs_) {
+  kube_.SetWatchBlocks(false);
+  api_.Remember(from.api_);
+  past_.push_back(TakeSnapshot());
+  RestartOperator();
 }
 
-void Cluster::EditSpec(const Json& merge) {
-  auto edited = kube_.MergePatch(kube::kStreamJobs, key_, {{"spec", merge}});
-  if (!edited.ok()) {
-    violations_.push_back("edit of the job failed: " + edited.status().ToString());
+void Cluster::CreateJob(const ObjectKey& key, const Json& spec) {
+  kube_.Put(kube::kStreamJobs, {{"apiVersion", "streamjob.io/v1alpha1"},
+                                {"kind", "StreamJob"},
+                                {"metadata", {{"name", key.name}, {"namespace", key.ns}}},
+                                {"spec", spec}});
+  jobs_.try_emplace(key, key);
+}
+
+void Cluster::EditSpec(const ObjectKey& key, const Json& merge) {
+  std::optional<Json> job = kube_.Find(kube::kStreamJobs, key);
+  if (!job) {
+    violations_.push_back("a job that is gone is edited");
+    return;
   }
+  (*job)["spec"].merge_patch(merge);
+  kube_.Put(kube::kStreamJobs, *job);
 }
 
 void Cluster::DeleteJob() {
-  const base::Status deleted = kube_.Delete(kube::kStreamJobs, key_, {});
-  if (!deleted.ok()) {
+  constexpr int kTriesMax = 10;  // faults meant for the operator may meet the user
+  base::Status deleted = kube_.Delete(kube::kStreamJobs, key_, {});
+  for (int i = 1; i < kTriesMax && !deleted.ok() && Job(); ++i) {
+    deleted = kube_.Delete(kube::kStreamJobs, key_, {});
+  }
+  if (!deleted.ok() && Job()) {
     violations_.push_back("delete of the job failed: " + deleted.ToString());
   }
 }
 
-std::optional<v1alpha1::StreamJob> Cluster::Job() const {
-  for (const Json& job : kube_.All(kube::kStreamJobs)) {
-    return v1alpha1::ReadStreamJob(job).job;
+std::optional<v1alpha1::StreamJob> Cluster::Job(const ObjectKey& key) const {
+  const std::optional<Json> job = kube_.Find(kube::kStreamJobs, key);
+  return job ? std::optional(v1alpha1::ReadStreamJob(*job).job) : std::nullopt;
+}
+
+void Cluster::CrashLoop(int ordinal) {
+  workers().Break(ordinal);
+  kube_.PutStatus(
+      kube::kPods, {key_.ns, resources::PodName(key_.name, ordinal)},
+      {{"containerStatuses",
+        Json::array(
+            {{{"name", "worker"},
+              {"restartCount", 7},
+              {"state",
+               {{"waiting", {{"reason", "CrashLoopBackOff"}, {"message", "back-off 5m0s"}}}}}}})}});
+}
+
+Cluster::Snapshot Cluster::TakeSnapshot() const {
+  Snapshot snapshot;
+  snapshot.version = kube_.version();
+  for (const kube::Resource* resource : kAll) {
+    snapshot.lists.push_back(kube_.All(*resource));
   }
-  return std::nullopt;
+  return snapshot;
+}
+
+void Cluster::List(Operator& op, const Snapshot& snapshot) {
+  for (size_t i = 0; i < std::size(kAll); ++i) {
+    kube::ListResult list;
+    list.items = snapshot.lists[i];
+    list.resource_version = std::to_string(snapshot.version);
+    op.store.ReplaceAll(*kAll[i], "", list);
+  }
+  op.seen = snapshot.version;
 }
 
 void Cluster::Sync(Operator& op) {
+  List(op, TakeSnapshot());
+}
+
+void Cluster::Deliver(Operator& op, Feed feed) {
   for (const kube::Resource* resource : kAll) {
-    kube::ListResult list;
-    list.items = kube_.All(*resource);
-    list.resource_version = "1000000000";
-    op.store.ReplaceAll(*resource, "", list);
+    std::vector<WatchEvent> events;
+    kube::WatchOptions options;
+    options.resource_version = std::to_string(op.seen);
+    const auto end = kube_.Watch(
+        *resource, options,
+        [&](WatchEvent event) {
+          if (event.type != WatchEvent::Type::kBookmark) {
+            events.push_back(std::move(event));
+          }
+          return true;
+        },
+        nullptr);
+    if (!end.ok() || *end != kube::WatchEnd::kClosed) {
+      violations_.push_back("a watch of the simulation ended early");
+    }
+    for (const WatchEvent& event : Mangled(std::move(events), feed)) {
+      Arrive(op, *resource, event);
+    }
   }
+  op.seen = kube_.version();
+}
+
+void Cluster::RunQueue(Operator& op) {
+  const int passes_max = kPassesAtOnceMax * std::max<int>(1, static_cast<int>(jobs_.size()));
+  for (int i = 0; i < passes_max; ++i) {
+    ++passes_;
+    if (!op.loop.RunOne()) {
+      --passes_;
+      return;
+    }
+  }
+  violations_.push_back("the queue does not come to rest");
 }
 
 base::Status Cluster::Pass(Operator& op) {
+  ++passes_;
   auto outcome = op.controller.Reconcile(key_);
   return outcome.ok() ? base::OkStatus() : std::move(outcome).status();
 }
 
 void Cluster::RestartOperator() {
-  operator_ = std::make_unique<Operator>(kube_, clock_);
+  operator_ = std::make_unique<Operator>(api_, clock_);
+  Sync(*operator_);
+}
+
+void Cluster::RestartWithOldView(size_t changes) {
+  operator_ = std::make_unique<Operator>(api_, clock_);
+  List(*operator_, past_[past_.size() - std::min(changes + 1, past_.size())]);
 }
 
 void Cluster::PutPod(const Json& set, int ordinal) {
-  const std::string name = fmt::format("{}-{}", kube::NameOf(set), ordinal);
   Json pod = {{"apiVersion", "v1"}, {"kind", "Pod"}};
   pod["metadata"] = *resources::Find(set, {"spec", "template", "metadata"});
-  pod["metadata"]["name"] = name;
-  pod["metadata"]["namespace"] = key_.ns;
+  pod["metadata"]["name"] = fmt::format("{}-{}", kube::NameOf(set), ordinal);
+  pod["metadata"]["namespace"] = kube::NamespaceOf(set);
   pod["metadata"]["ownerReferences"] = Json::array({{{"apiVersion", "apps/v1"},
                                                      {"kind", "StatefulSet"},
                                                      {"name", kube::NameOf(set)},
@@ -122,190 +251,89 @@ void Cluster::PutPod(const Json& set, int ordinal) {
        Json::array(
            {{{"name", "worker"}, {"restartCount", 0}, {"state", {{"running", Json::object()}}}}})}};
   const Json stored = kube_.Put(kube::kPods, pod);
-  SimWorker worker;
-  worker.pod_uid = kube::UidOf(stored);
-  worker.incarnation = fmt::format("run-{}", ++pods_made_);
-  worker.spec_hash = resources::Annotation(stored, resources::kSpecHashAnnotation);
-  workers_[ordinal] = worker;
+  const kube::OwnerRef owner = *kube::ControllerOf(set);
+  const ObjectKey job{kube::NamespaceOf(set), owner.name};
+  jobs_.try_emplace(job, job).first->second.Start(ordinal, stored, owner.uid);
+}
+
+void Cluster::StepSet(const Json& set, std::map<int, Json> pods) {
+  const int replicas = static_cast<int>(resources::Number(set, {"spec", "replicas"}));
+  std::set<int> kept;
+  for (const auto& [ordinal, pod] : pods) {
+    if (ordinal >= replicas) {
+      kube_.Erase(kube::kPods, kube::KeyOf(pod));
+    } else {
+      kept.insert(ordinal);
+    }
+  }
+  const std::string job = kube::ControllerOf(set)->name;
+  auto workers = jobs_.find({kube::NamespaceOf(set), job});
+  if (workers != jobs_.end()) {
+    workers->second.Retain(kept);
+  }
+  for (int i = 0; i < replicas; ++i) {
+    if (!kept.contains(i)) {
+      PutPod(set, i);
+    }
+  }
+  const int64_t generation = kube::GenerationOf(set);
+  if (resources::Number(set, {"status", "observedGeneration"}) != generation) {
+    kube_.PutStatus(kube::kStatefulSets, kube::KeyOf(set), {{"observedGeneration", generation}});
+  }
 }
 
 void Cluster::StepCluster() {
+  if (looked_at_ == kube_.version()) {
+    return;
+  }
+  looked_at_ = kube_.version();
   kube_.CollectGarbage();
-  std::map<int, Json> pods;
+  std::map<std::string, std::map<int, Json>> pods;  // by the UID of their StatefulSet
   for (const Json& pod : kube_.All(kube::kPods)) {
-    pods[resources::OrdinalOf(kube::NameOf(pod))] = pod;
+    pods[resources::ControllerUid(pod)][resources::OrdinalOf(kube::NameOf(pod))] = pod;
   }
-  std::erase_if(workers_, [&](const auto& entry) { return !pods.contains(entry.first); });
-  for (const Json& set : kube_.All(kube::kStatefulSets)) {
-    const int replicas = static_cast<int>(resources::Number(set, {"spec", "replicas"}));
-    for (const auto& [ordinal, pod] : pods) {
-      if (ordinal >= replicas) {
-        kube_.Erase(kube::kPods, kube::KeyOf(pod));
-        workers_.erase(ordinal);
-      }
-    }
-    for (int i = 0; i < replicas; ++i) {
-      if (!pods.contains(i)) {
-        PutPod(set, i);
-      }
-    }
-    const int64_t generation = kube::GenerationOf(set);
-    if (resources::Number(set, {"status", "observedGeneration"}) != generation) {
-      kube_.PutStatus(kube::kStatefulSets, kube::KeyOf(set), {{"observedGeneration", generation}});
+  const std::vector<Json> sets = kube_.All(kube::kStatefulSets);
+  for (auto& [key, workers] : jobs_) {
+    const std::string name = resources::WorkerName(key.name);
+    if (std::none_of(sets.begin(), sets.end(),
+                     [&](const Json& set) { return kube::NameOf(set) == name; })) {
+      workers.Retain({});
     }
   }
-}
-
-void Cluster::KillWorker(int ordinal) {
-  auto it = workers_.find(ordinal);
-  if (it == workers_.end()) {
-    return;
-  }
-  SimWorker again;
-  again.pod_uid = it->second.pod_uid;
-  again.incarnation = fmt::format("run-{}", ++pods_made_);
-  again.spec_hash = it->second.spec_hash;
-  it->second = again;
-}
-
-void Cluster::StepWorkers(Operator& leader) {
-  for (auto& [ordinal, worker] : workers_) {
-    StepWorker(leader, ordinal, worker);
+  for (const Json& set : sets) {
+    StepSet(set, pods[kube::UidOf(set)]);
   }
 }
 
-void Cluster::StepWorker(Operator& leader, int ordinal, SimWorker& worker) {
-  if (Works(worker.phase)) {
-    if (fenced_at_[ordinal] > worker.assignment->generation) {
-      KillWorker(ordinal);  // fenced: the process ends and comes back
-      return;
-    }
-    ++worker.epoch;
-    worker.phase = end_of_input ? WorkerPhase::kCompleted : worker.phase;
-  }
-  Beat(leader, ordinal, worker);
-  if (worker.phase == WorkerPhase::kStarting || worker.phase == WorkerPhase::kStopped) {
-    AskForWork(leader, ordinal, worker);
+void Cluster::StepWorkers(Operator& leader, unsigned which) {
+  for (auto& [key, workers] : jobs_) {
+    workers.Step(leader.registry, {clock_, kube_, violations_}, which);
   }
 }
 
-void Cluster::AskForWork(Operator& leader, int ordinal, SimWorker& worker) {
-  control::RegisterRequest request;
-  request.worker = {{key_.ns, key_.name, job_uid_}, ordinal, worker.incarnation};
-  request.spec_hash = worker.spec_hash;
-  request.plan_hash = "plan-" + worker.spec_hash;
-  request.partitions = {{"events", 8}};
-  const auto response = leader.registry.Register(request);
-  const int64_t had = worker.assignment ? worker.assignment->generation : 0;
-  if (!response.ok() || !response->assignment ||
-      (response->assignment->generation <= had && worker.phase != WorkerPhase::kStopped)) {
-    return;
-  }
-  worker.assignment = response->assignment;
-  worker.known = std::max(worker.known, response->assignment->generation);
-  worker.known_started = std::max(worker.known_started, response->started_generation);
-  fenced_at_[ordinal] = std::max(fenced_at_[ordinal], worker.assignment->generation);
-  for (int gone : worker.assignment->fence_ordinals) {
-    fenced_at_[gone] = std::max(fenced_at_[gone], worker.assignment->generation);
-  }
-  worker.phase = WorkerPhase::kFenced;
-}
-
-void Cluster::Beat(Operator& leader, int ordinal, SimWorker& worker) {
-  control::HeartbeatRequest beat;
-  beat.worker = {{key_.ns, key_.name, job_uid_}, ordinal, worker.incarnation};
-  beat.sequence = ++worker.sequence;
-  beat.phase = worker.phase;
-  beat.generation = worker.assignment ? worker.assignment->generation : 0;
-  beat.epoch = worker.epoch;
-  if (worker.epoch > 0) {
-    beat.last_epoch_time = clock_.Wall();
-  }
-  beat.lag_records = 0;
-  beat.known_generation = worker.known;
-  beat.known_started_generation = worker.known_started;
-  beat.known_command = worker.known_command;
-  std::optional<control::HeartbeatResponse> response;
-  PendingPoll poll{[&](const control::HeartbeatResponse& r) { response = r; },
-                   [] { return false; }};
-  if (leader.registry.Heartbeat(beat, poll).ok() && response) {
-    Take(*response, ordinal, worker);
-  }
-}
-
-void Cluster::Take(const control::HeartbeatResponse& response, int ordinal, SimWorker& worker) {
-  worker.known = std::max(worker.known, response.generation);
-  worker.known_started = std::max(worker.known_started, response.started_generation);
-  worker.known_command = response.command;
-  const bool active = worker.phase == WorkerPhase::kRunning || worker.phase == WorkerPhase::kFenced;
-  const bool replaced = worker.assignment && worker.known > worker.assignment->generation;
-  if (active && (response.command == Command::kDrain || replaced)) {
-    worker.phase = WorkerPhase::kStopped;
-  } else if (worker.phase == WorkerPhase::kFenced &&
-             worker.known_started >= worker.assignment->generation) {
-    StartIfCurrent(ordinal, worker);
-  }
-}
-
-// The generation check from a quorum read, then the invariant.
-void Cluster::StartIfCurrent(int ordinal, SimWorker& worker) {
-  const std::optional<v1alpha1::StreamJob> job = Job();
-  if (!job) {
-    return;
-  }
-  const control::GenerationResponse now = decide::AnswerGeneration(job->status);
-  const int64_t mine = worker.assignment->generation;
-  if (now.generation != mine || now.started_generation < mine) {
-    worker.phase = WorkerPhase::kStopped;
-    return;
-  }
-  if (fenced_at_[ordinal] > mine) {
-    KillWorker(ordinal);
-    return;
-  }
-  worker.phase = WorkerPhase::kRunning;
-  for (const auto& [other, at] : fenced_at_) {
-    if (at < mine) {
-      violations_.push_back(
-          fmt::format("worker {} runs generation {} while the ids of ordinal {} are at {}", ordinal,
-                      mine, other, at));
-    }
-  }
-}
-
-void Cluster::StepAll() {
-  Sync(*operator_);
-  const base::Status passed = Pass(*operator_);
-  if (!passed.ok() && passed.kind() != base::ErrorKind::kConflict) {
+void Cluster::StepAll(Feed feed) {
+  try {
+    Deliver(*operator_, feed);
+    RunQueue(*operator_);
+  } catch (const Crash&) {
     RestartOperator();
   }
   StepCluster();
   StepWorkers(*operator_);
+  operator_->registry.Tick();
   clock_.Advance(kStep);
+  if (past_.empty() || past_.back().version != kube_.version()) {
+    past_.push_back(TakeSnapshot());
+    if (past_.size() > kPastMax) {
+      past_.pop_front();
+    }
+  }
 }
 
 std::string Cluster::Fingerprint() const {
-  std::string text;
-  for (const kube::Resource* resource : kAll) {
-    for (const Json& object : kube_.All(*resource)) {
-      if (*resource == kube::kStreamJobs) {
-        continue;  // numbers in its status move for ever
-      }
-      text += kube::NameOf(object) + "@" + kube::ResourceVersionOf(object) + " ";
-    }
-  }
-  if (const std::optional<v1alpha1::StreamJob> job = Job()) {
-    text += v1alpha1::ToString(job->status.phase.value_or(v1alpha1::Phase::kPending));
-    for (const v1alpha1::Condition& condition : job->status.conditions) {
-      text += condition.type + condition.reason + condition.message;
-    }
-    if (job->status.generation) {
-      text +=
-          fmt::format(" {} {} ", job->status.generation->number, job->status.generation->plan_hash);
-    }
-  }
-  for (const auto& [ordinal, worker] : workers_) {
-    text += fmt::format("{}:{} ", ordinal, control::ToString(worker.phase));
+  std::string text = std::to_string(kube_.version());
+  for (const auto& [key, workers] : jobs_) {
+    text += " " + workers.Phases();
   }
   return text;
 }
@@ -337,18 +365,21 @@ std::string Cluster::Summary() const {
     text += fmt::format("replicas {} spec {}\n", resources::Number(set, {"spec", "replicas"}),
                         resources::Annotation(set, resources::kSpecHashAnnotation));
   }
-  if (const std::optional<v1alpha1::StreamJob> job = Job()) {
+  for (const auto& [key, workers] : jobs_) {
+    const std::optional<v1alpha1::StreamJob> job = Job(key);
+    if (!job) {
+      continue;
+    }
     const v1alpha1::StreamJobStatus& status = job->status;
-    text += fmt::format("phase {}\n", status.phase ? v1alpha1::ToString(*status.phase) : "none");
+    const v1alpha1::Condition* ready = v1alpha1::FindCondition(status, v1alpha1::kReady);
+    text += fmt::format("phase {} {}\n", status.phase ? v1alpha1::ToString(*status.phase) : "none",
+                        ready != nullptr ? ready->reason : "");
     if (status.generation) {
       text += fmt::format("generation of {} spec {} started {}\n", status.generation->replicas,
                           status.generation->spec_hash,
                           status.generation->step == v1alpha1::GenerationStep::kStarted);
     }
-  }
-  for (const auto& [ordinal, worker] : workers_) {
-    text += fmt::format("worker {} {} {}\n", ordinal, control::ToString(worker.phase),
-                        worker.spec_hash);
+    text += workers.Describe();
   }
   return text;
 }

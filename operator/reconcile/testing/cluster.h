@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cluster: a whole small world for tests of the controller: the fake API server, a StatefulSet
-// controller, a kubelet and workers that follow the control protocol, with Kafka's fencing as one
-// number per ordinal. Every step is explicit; nothing runs by itself. It checks the one invariant
-// that matters: nobody works in a generation before every id ever used is fenced at it.
+// controller, a kubelet, workers, and an operator process that hears of changes by watch events and
+// reconciles what its queue holds. Every step is explicit; nothing runs by itself. A cluster can be
+// copied, with a fresh operator process in the copy. Owned by one test thread.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,6 +15,8 @@
 #include "api/base/clock.h"
 #include "operator/kube/testing/fake_kube.h"
 #include "operator/reconcile/job_controller.h"
+#include "operator/reconcile/testing/guarded_kube.h"
+#include "operator/reconcile/testing/sim_workers.h"
 
 namespace sj::op::reconcile::testing {
 
@@ -21,81 +24,100 @@ namespace sj::op::reconcile::testing {
 struct Operator {
   Operator(kube::KubeClient& client, const base::Clock& clock);
 
+  runtime::WorkQueue queue;
   runtime::Store store;
   WorkerRegistry registry;
   runtime::EventRecorder events;
   JobMetrics metrics;
   JobController controller;
+  runtime::ControlLoop loop;
+  uint64_t seen = 0;  // the version its watches have reached
 };
 
-struct SimWorker {
-  std::string pod_uid;
-  std::string incarnation;
-  std::string spec_hash;
-  control::WorkerPhase phase = control::WorkerPhase::kStarting;
-  std::optional<control::Assignment> assignment;
-  int64_t sequence = 0;
-  int64_t known = 0, known_started = 0;
-  control::Command known_command = control::Command::kNone;
-  int64_t epoch = 0;
+// What becomes of the watch events between two steps.
+enum class Feed : uint8_t {
+  kAll,
+  kNone,      // lost
+  kLast,      // of several of one object only the last arrives
+  kTwice,     // each arrives again after all others
+  kBackward,  // the newest arrives first
 };
 
 class Cluster {
  public:
   Cluster();
+  // What `from` holds, with a new operator process that knows nothing yet.
+  Cluster(const Cluster& from);
 
   kube::testing::FakeKube& kube() { return kube_; }
+  GuardedKube& api() { return api_; }
   base::ManualClock& clock() { return clock_; }
   Operator& op() { return *operator_; }
   const kube::ObjectKey& key() const { return key_; }
+  SimWorkers& workers(const kube::ObjectKey& key) { return jobs_.at(key); }
+  SimWorkers& workers() { return jobs_.at(key_); }
 
-  // The user's side.
-  void CreateJob(const kube::Json& spec);
-  void EditSpec(const kube::Json& merge);
+  // The user's side. Without a key: the job "orders".
+  void CreateJob(const kube::Json& spec) { CreateJob(key_, spec); }
+  void CreateJob(const kube::ObjectKey& key, const kube::Json& spec);
+  void EditSpec(const kube::Json& merge) { EditSpec(key_, merge); }
+  void EditSpec(const kube::ObjectKey& key, const kube::Json& merge);
   void DeleteJob();
-  std::optional<v1alpha1::StreamJob> Job() const;
+  std::optional<v1alpha1::StreamJob> Job() const { return Job(key_); }
+  std::optional<v1alpha1::StreamJob> Job(const kube::ObjectKey& key) const;
+  // The pod of that ordinal ends whenever it starts.
+  void CrashLoop(int ordinal);
 
-  // Brings an operator's store up to date with the server.
+  // A complete list of everything, as after a relist.
   void Sync(Operator& op);
-  // One pass of the operator. ok or conflict or whatever the fault injected.
+  // What was written since the operator's watches were served last.
+  void Deliver(Operator& op, Feed feed);
+  // Reconciles all keys that are due; throws Crash when the process was told to end.
+  void RunQueue(Operator& op);
+  // One pass over "orders". ok or conflict or whatever the fault injected.
   base::Status Pass(Operator& op);
-  // The operator process dies and a new one starts with an empty memory.
+  // The operator process dies; a new one lists everything.
   void RestartOperator();
+  // The same, but its lists are from `changes` steps ago, not counting those without a change.
+  void RestartWithOldView(size_t changes);
   // StatefulSet controller, kubelet and garbage collection, once.
   void StepCluster();
-  // Every worker does its next thing with the given operator as leader.
-  void StepWorkers(Operator& leader);
-  void KillWorker(int ordinal);
-  // Everything once: sync, pass, cluster, workers; half a second goes by. A failed pass is a crash.
-  void StepAll();
+  // Workers do their next thing with the given operator as leader: all, or those whose bit is set.
+  void StepWorkers(Operator& leader, unsigned which = ~0u);
+  void KillWorker(int ordinal) { workers().Kill(ordinal); }
+  // Everything once: events, reconciles, cluster, workers; half a second goes by.
+  void StepAll(Feed feed = Feed::kAll);
   // Steps until nothing changes any more; false after `steps_max`.
   bool Settle(int steps_max = 200);
 
   // The outcome, without numbers that depend on the way.
   std::string Summary() const;
-  // Violations of the protocol seen so far.
+  // Violations seen so far.
   const std::vector<std::string>& violations() const { return violations_; }
-  // Every worker of the job ends its input at its next step.
-  bool end_of_input = false;
+  // Reconciles of all operator processes so far.
+  int passes() const { return passes_; }
 
  private:
-  void StepWorker(Operator& leader, int ordinal, SimWorker& worker);
-  void AskForWork(Operator& leader, int ordinal, SimWorker& worker);
-  void Beat(Operator& leader, int ordinal, SimWorker& worker);
-  void Take(const control::HeartbeatResponse& response, int ordinal, SimWorker& worker);
-  void StartIfCurrent(int ordinal, SimWorker& worker);
+  struct Snapshot {
+    uint64_t version = 0;
+    std::vector<std::vector<kube::Json>> lists;
+  };
+  Snapshot TakeSnapshot() const;
+  void List(Operator& op, const Snapshot& snapshot);
+  void StepSet(const kube::Json& set, std::map<int, kube::Json> pods);
   void PutPod(const kube::Json& set, int ordinal);
   std::string Fingerprint() const;
 
   base::ManualClock clock_;
   kube::testing::FakeKube kube_;
+  std::vector<std::string> violations_;
+  GuardedKube api_;
   std::unique_ptr<Operator> operator_;
   kube::ObjectKey key_{"shop", "orders"};
-  std::string job_uid_;
-  std::map<int, SimWorker> workers_;
-  std::map<int, int64_t> fenced_at_;  // ordinal -> the generation that fenced its ids last
-  std::vector<std::string> violations_;
-  int pods_made_ = 0;
+  std::map<kube::ObjectKey, SimWorkers> jobs_;
+  std::deque<Snapshot> past_;  // after each step that changed something, newest last; bounded
+  uint64_t looked_at_ = 0;     // the version StepCluster found last
+  int passes_ = 0;
 };
 
 }  // namespace sj::op::reconcile::testing

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scenarios: what users do to a job, each from a settled state, to be run under faults. Data.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "operator/reconcile/testing/cluster.h"
+
+namespace sj::op::reconcile::testing {
+
+struct Scenario {
+  const char* name;
+  // From an empty cluster to where the scenario begins; it is settled then.
+  std::function<void(Cluster&)> prepare;
+  // Called before every step, step 0 first: does what the user does then.
+  std::function<void(Cluster&, int step)> act;
+};
+
+std::span<const Scenario> Scenarios();
+
+// A copy of the scenario's beginning; the beginning itself is made once.
+std::unique_ptr<Cluster> Begin(const Scenario& scenario);
+// `steps` steps with the user's acts.
+void Play(const Scenario& scenario, Cluster& cluster, int steps, Feed feed = Feed::kAll);
+// Until nothing changes any more and the user has done everything. False after too many steps.
+bool Finish(const Scenario& scenario, Cluster& cluster);
+// How the scenario ends without any fault.
+const std::string& CleanEnd(const Scenario& scenario);
+
+// Two workers, one statement.
+kube::Json SmallSpec();
+// The first violation, or "".
+std::string NoViolation(const Cluster& cluster);
+
+// After so many steps every scenario's user has done everything.
+inline constexpr int kActSteps = 26;
+
+}  // namespace sj::op::reconcile::testing
