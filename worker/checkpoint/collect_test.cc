@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <random>
 #include <set>
 
 #include "worker/checkpoint/object_name.h"
@@ -195,6 +196,105 @@ TEST(CollectTest, RandomLivesLoseNothing) {
     }
     EXPECT_GT(lives, 5) << seed;
   }
+}
+
+// One generation of a job over its shards: its members, and who of them has committed in it.
+struct Team {
+  struct Member {
+    types::KeyGroupRange shards;
+    std::unique_ptr<Worker> worker;
+    std::unique_ptr<ModelJob> job;
+    bool committed = false;
+  };
+  std::vector<Member> members;
+  types::Generation generation = 0;
+
+  // What the operator says: the minimum, once every member has committed in the generation.
+  types::Generation Floor() const {
+    types::Generation floor = generation;
+    for (const Member& member : members) {
+      if (!member.committed) {
+        return 0;
+      }
+      floor = std::min(floor, member.worker->checkpointer->OldestGeneration());
+    }
+    return floor;
+  }
+};
+
+constexpr types::KeyGroupRange kAll{0, 3};  // of eight: enough for three members
+
+// Restores member `i` of the team from what is committed; `life` tells incarnations apart.
+void Enter(Team* team, size_t i, const Moment& last, store::ObjectStore* store, int life) {
+  Team::Member& member = team->members[i];
+  member.worker = std::make_unique<Worker>(
+      Identity(team->generation, static_cast<int>(i), "i" + std::to_string(life)), store);
+  member.committed = false;
+  member.job = std::make_unique<ModelJob>(member.shards, static_cast<unsigned>(life));
+  const auto restored = member.worker->Restore(RefsOf(last.committed, member.shards));
+  ASSERT_TRUE(restored.ok()) << restored.status().ToString();
+  const Entries mine = member.worker->StateEntries();
+  for (const auto& [key, value] : mine) {
+    ASSERT_TRUE(last.entries.contains(key) && last.entries.at(key) == value) << "life " << life;
+  }
+  member.job->Continue(mine, *restored);
+}
+
+// Generations of other sizes follow each other, members die and come back, workers of generations
+// before go on collecting with floors they heard. Whatever is committed can always be restored.
+TEST(CollectTest, FloorOverGenerationsLosesNothing) {
+  size_t swept = 0;
+  for (unsigned seed = 1; seed <= 3; ++seed) {
+    std::mt19937 random(seed);
+    MemoryStore store;
+    Moment last;
+    std::vector<Team> gone;
+    int life = 0;
+    for (types::Generation generation = 1; generation <= 5; ++generation) {
+      const int size = 1 + static_cast<int>(random() % 3);
+      Team team;
+      team.generation = generation;
+      for (int i = 0; i < size; ++i) {
+        team.members.push_back({{3 * i / size, 3 * (i + 1) / size}, nullptr, nullptr, false});
+      }
+      for (size_t i = 0; i < team.members.size(); ++i) {
+        Enter(&team, i, last, &store, ++life);
+      }
+      for (int step = 0; step < 12; ++step) {
+        const size_t i = random() % team.members.size();
+        Team::Member& member = team.members[i];
+        const types::Epoch epoch = ++last.epoch;
+        auto written = member.worker->checkpointer->Write(member.job->NextEpoch(epoch, 10));
+        ASSERT_TRUE(written.ok()) << written.status().ToString();
+        if (random() % 6 == 0) {
+          Enter(&team, i, last, &store, ++life);  // died before its commit
+          continue;
+        }
+        member.worker->checkpointer->Confirm(epoch);
+        member.committed = true;
+        member.job->CommitTo(&last.committed, written->metadata);
+        std::erase_if(last.entries, [&](const auto& entry) {
+          state::StateKey key;
+          EXPECT_TRUE(state::DecodeStateKey(entry.first, &key));
+          return member.shards.Contains(types::ShardOf(key.key_group, 8, 32));
+        });
+        last.entries.insert(member.job->entries().begin(), member.job->entries().end());
+        const types::Generation floor = team.Floor();
+        const size_t before = store.size();
+        ASSERT_TRUE(team.members[0].worker->checkpointer->Collect(floor).ok());
+        for (Team& old : gone) {
+          ASSERT_TRUE(old.members[0].worker->checkpointer->Collect(floor).ok());
+        }
+        swept += floor > 1 ? before - store.size() : 0;
+      }
+      Worker reader(Identity(9, 9, "check"), &store);
+      const auto restored = reader.Restore(RefsOf(last.committed, kAll));
+      ASSERT_TRUE(restored.ok()) << "seed " << seed << ": " << restored.status().ToString();
+      EXPECT_EQ(reader.StateEntries(), last.entries) << "seed " << seed;
+      gone.push_back(std::move(team));
+    }
+  }
+  EXPECT_GT(swept, 0u);
 }
 
 TEST(RetentionTest, NeverOffersWhatIsReferredTo) {
