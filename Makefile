@@ -70,6 +70,10 @@ lint: ## clang-tidy over the sources (slow)
 tidy: ## include table, budgets, links, banned words
 	@scripts/tidy
 
+.PHONY: model
+model: ## check the protocol's models and their mutations (ARGS=--all: wider bounds)
+	@scripts/model $(ARGS)
+
 .PHONY: test-rewrite
 test-rewrite: ## rewrite the expectations of data tests; review the diff as code
 	@SJ_TEST_REWRITE=1 scripts/test --only unit
