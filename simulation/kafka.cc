@@ -143,7 +143,9 @@ base::Status Kafka::SendOffsets(const std::string& id, int64_t epoch, int64_t in
   if (producers_[id].epoch != epoch) {
     return base::Fenced("transactional id was taken over");
   }
-  OpenOf(id, instance)->offsets = positions;
+  Transaction* open = OpenOf(id, instance);
+  open->offsets = positions;
+  open->appended = ++appends_;
   return base::OkStatus();
 }
 
@@ -171,6 +173,10 @@ void Kafka::Apply(const std::shared_ptr<Transaction>& transaction) {
   commits_ += 1;
   for (const CommittedPosition& position : transaction->offsets) {
     Unit& unit = units_[position.partition];
+    if (transaction->appended < unit.appended) {
+      continue;  // sent before what is committed by now: the group keeps the later one
+    }
+    unit.appended = transaction->appended;
     uint64_t& known = known_[{transaction->instance, position.partition}];
     if (known != unit.version) {
       world_->Violation(fmt::format(

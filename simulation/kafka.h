@@ -68,6 +68,7 @@ class Kafka {
     State state = State::kOpen;
     int64_t instance = 0;
     std::vector<CommittedPosition> offsets;
+    uint64_t appended = 0;  // when the offsets were sent, in order
   };
   struct Record {
     std::string value;
@@ -85,6 +86,7 @@ class Kafka {
   struct Unit {
     CommittedPosition position;
     uint64_t version = 0;
+    uint64_t appended = 0;
   };
 
   Partition& At(const InputPartition& partition);
@@ -100,6 +102,7 @@ class Kafka {
   std::map<std::pair<int64_t, InputPartition>, uint64_t> known_;  // version an instance has seen
   int64_t instances_ = 0;
   uint64_t commits_ = 0;
+  uint64_t appends_ = 0;
 };
 
 }  // namespace sj::simulation
