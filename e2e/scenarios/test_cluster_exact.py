@@ -16,6 +16,7 @@ import time
 
 import pytest
 
+from streamjob_e2e import loadgen
 from streamjob_e2e.events import Shape
 from streamjob_e2e.waiting import stays_true, wait_until
 
@@ -68,7 +69,7 @@ def test_node_is_cut_off(case, cluster, job):
     job.apply()
     job.wait_ready()
     node = job.running_pods()[0]["spec"]["nodeName"]
-    with case.load(Shape(events=rate * (seconds + 15), seed=103), rate=rate) as load:
+    with case.load(Shape(events=loadgen.LONG * rate, seed=103), rate=rate) as load:
         job.wait_epochs(2)
         case.defer(lambda: wait_until("all nodes", cluster.nodes_ready, 90))
         case.defer(lambda: cluster.heal(node))
@@ -77,7 +78,7 @@ def test_node_is_cut_off(case, cluster, job):
         wait_until("Ready not to be True", lambda: not job.ready(), seconds)
         stays_true("the job's existence", job.get, seconds - (time.monotonic() - cut_at), 1)
         cluster.heal(node)
-        load.finish()
+        load.end()
     prove(case, job, check, 240)
 
 
@@ -116,7 +117,7 @@ def test_zombie_worker(case, cluster, job):
     victim = job.running_pods()[-1]
     name, node, pid = victim["metadata"]["name"], victim["spec"]["nodeName"], pid_of(victim)
     kubelet = f"kubelet{node.removeprefix('node')}"
-    with case.load(Shape(events=160_000, seed=104), rate=4_000) as load:
+    with case.load(Shape(events=loadgen.LONG * 4_000, seed=104), rate=4_000) as load:
         job.wait_epochs(2)
         case.defer(lambda: wait_until("all nodes", cluster.nodes_ready, 90))
         case.defer(lambda: cluster.kubectl.run("uncordon", node))
@@ -133,5 +134,5 @@ def test_zombie_worker(case, cluster, job):
         assert not ended(pid), "the zombie ended too early to prove anything"
         os.kill(pid, signal.SIGCONT)
         wait_until("the zombie's end by itself", lambda: ended(pid), 60)
-        load.finish()
+        load.end()
     prove(case, job, check)

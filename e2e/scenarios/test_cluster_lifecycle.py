@@ -15,7 +15,7 @@ import os
 import pytest
 import yaml
 
-from streamjob_e2e import topics
+from streamjob_e2e import loadgen, topics
 from streamjob_e2e.environment import ROOT
 from streamjob_e2e.events import Shape
 from streamjob_e2e.waiting import stays_true, wait_until
@@ -34,7 +34,7 @@ def test_suspend_and_resume(case, job):
     check = case.check()
     job.apply()
     job.wait_ready()
-    with case.load(Shape(events=RATE * 25, seed=121), rate=RATE) as load:
+    with case.load(Shape(events=loadgen.LONG * RATE, seed=121), rate=RATE) as load:
         job.wait_epochs(3)
         job.patch(state="Suspended")
         job.wait_phase("Suspended")
@@ -42,7 +42,7 @@ def test_suspend_and_resume(case, job):
         assert not topics.open_transactions(case.kafka.bootstrap, case.sink)
         before = case.committed()
         stays_true("the standstill", lambda: not job.pods() and case.committed() == before, 5)
-        load.finish()
+        load.end()
     case.expect_restorable()
     job.patch(state="Running")
     job.wait_ready()
@@ -54,14 +54,14 @@ def test_rescale(case, job):
     check = case.check()
     job.apply()
     job.wait_ready()
-    with case.load(Shape(events=RATE * 35, seed=122), rate=RATE) as load:
+    with case.load(Shape(events=loadgen.LONG * RATE, seed=122), rate=RATE) as load:
         job.wait_epochs(2)
         for replicas in (3, 1):
             job.patch(replicas=replicas)
             wait_until(f"{replicas} workers", lambda r=replicas: job.ready() and
                        job.status()["readyReplicas"] == r and len(job.running_pods()) == r, 120)
             job.wait_epochs(2)
-        load.finish()
+        load.end()
     prove(case, check)
 
 
@@ -69,13 +69,13 @@ def test_restart(case, job):
     check = case.check()
     job.apply()
     job.wait_ready()
-    with case.load(Shape(events=RATE * 25, seed=123), rate=RATE) as load:
+    with case.load(Shape(events=loadgen.LONG * RATE, seed=123), rate=RATE) as load:
         job.wait_epochs(2)
         before = {pod["metadata"]["uid"] for pod in job.pods()}
         job.patch(restartNonce=1)
         wait_until("new pods", lambda: job.ready() and not before & {
             pod["metadata"]["uid"] for pod in job.pods()}, 120)
-        load.finish()
+        load.end()
     prove(case, check)
 
 

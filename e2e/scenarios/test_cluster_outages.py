@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from streamjob_e2e import loadgen
 from streamjob_e2e.cluster import SYSTEM
 from streamjob_e2e.events import Shape
 from streamjob_e2e.waiting import settled, stays_true, wait_until
@@ -29,13 +30,13 @@ def test_broker_is_killed(case, kafka, job):
     check = case.check()
     job.apply()
     job.wait_ready()
-    with case.load(Shape(events=RATE * 30, seed=111), rate=RATE) as load:
+    with case.load(Shape(events=loadgen.LONG * RATE, seed=111), rate=RATE) as load:
         job.wait_epochs(2)
         case.defer(kafka.start)
         kafka.kill()
         stays_true("the workers' life without Kafka", lambda: len(job.running_pods()) == 2, 3)
         kafka.start()
-        load.finish()
+        load.end()
     prove(case, job, check)
 
 
@@ -45,7 +46,7 @@ def test_s3_stands_still(case, s3, job, everything):
     check = case.check()
     job.apply()
     job.wait_ready()
-    with case.load(Shape(events=RATE * (seconds + 15), seed=112), rate=RATE) as load:
+    with case.load(Shape(events=loadgen.LONG * RATE, seed=112), rate=RATE) as load:
         job.wait_epochs(2)
         case.defer(s3.resume)
         s3.pause()
@@ -55,7 +56,7 @@ def test_s3_stands_still(case, s3, job, everything):
                    seconds - (time.monotonic() - paused_at), 1)
         s3.resume()
         job.wait_epochs(2)
-        load.finish()
+        load.end()
     prove(case, job, check)
 
 
@@ -65,7 +66,7 @@ def test_leader_is_killed(case, cluster, job):
     check = case.check()
     job.apply()
     job.wait_ready()
-    with case.load(Shape(events=RATE * 30, seed=113), rate=RATE) as load:
+    with case.load(Shape(events=loadgen.LONG * RATE, seed=113), rate=RATE) as load:
         job.wait_epochs(2)
         old = wait_until("a leader", cluster.leader, 30)
         pods = {pod["metadata"]["name"] for pod in job.running_pods()}
@@ -76,7 +77,7 @@ def test_leader_is_killed(case, cluster, job):
                          cluster.leader(), 60)
         assert new != old
         wait_until("commits meanwhile", lambda: case.committed_input() > before, 30)
-        load.finish()
+        load.end()
         assert {pod["metadata"]["name"] for pod in job.running_pods()} == pods
     prove(case, job, check)
 
@@ -85,7 +86,7 @@ def test_no_operator(case, cluster, job):
     check = case.check()
     job.apply()
     job.wait_ready()
-    with case.load(Shape(events=RATE * 25, seed=114), rate=RATE) as load:
+    with case.load(Shape(events=loadgen.LONG * RATE, seed=114), rate=RATE) as load:
         job.wait_epochs(2)
         deployment = cluster.kubectl.items("deployments", SYSTEM)[0]["metadata"]["name"]
 
@@ -101,5 +102,5 @@ def test_no_operator(case, cluster, job):
             wait_until("commits without an operator", lambda b=before: case.committed_input() > b, 30)
         assert len(job.running_pods()) == 2
         scale(2)
-        load.finish()
+        load.end()
     prove(case, job, check)

@@ -8,7 +8,7 @@
 """
 import pytest
 
-from streamjob_e2e import environment
+from streamjob_e2e import environment, loadgen
 from streamjob_e2e.events import Shape
 from streamjob_e2e.local_worker import OK
 
@@ -30,7 +30,7 @@ def test_one_of_three_brokers_dies(case, kafka, everything):
     worker = case.worker("worker", job)
     worker.wait_running()
     # Enough to be still under way when a broker's coordinators have moved: an idle job ends no epoch.
-    with case.load(Shape(events=RATE * 60 * len(victims), seed=41), rate=RATE) as load:
+    with case.load(Shape(events=loadgen.LONG * RATE, seed=41), rate=RATE) as load:
         worker.wait_epochs(2)
         for broker in victims:
             case.defer(lambda b=broker: kafka.start(b))
@@ -38,7 +38,7 @@ def test_one_of_three_brokers_dies(case, kafka, everything):
             worker.wait_epochs(3, 50)
             kafka.start(broker)
             worker.wait_epochs(2, 60)
-        load.finish()
+        load.end()
     check = case.check()
     case.wait_complete(check, 180)
     assert worker.stop() == OK

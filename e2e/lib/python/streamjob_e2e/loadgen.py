@@ -16,6 +16,9 @@ from confluent_kafka import KafkaException, Producer
 from streamjob_e2e import events, topics
 
 FLUSH_SECONDS = 120
+# Seconds of load for a scenario that ends it when it has seen enough: more than any of them takes, since
+# a job without input ends no epoch.
+LONG = 200
 BATCH = 5000
 
 
