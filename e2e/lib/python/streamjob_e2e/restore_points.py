@@ -41,11 +41,10 @@ def key_of(name, keys):
     return found
 
 
-def check(s3, bootstrap, group, source):
-    """Follows every committed partition of `source` to its object. Returns the objects' keys."""
-    committed = {key: value for key, value in offsets.committed(bootstrap, group).items()
-                 if value[0] >= 0}
-    missing = {(source, p) for p in topics.partitions_of(bootstrap, source)} - set(committed)
+def follow(s3, committed, wanted):
+    """Follows committed {(topic, partition): (offset, metadata)} to their objects and what these refer
+    to. `wanted`: the partitions that must be there. Returns the objects' keys."""
+    missing = set(wanted) - set(committed)
     assert not missing, f"no committed offset for {sorted(missing)}"
     keys, footers = s3.keys(), {}
     for partition, (offset, metadata) in committed.items():
@@ -62,3 +61,11 @@ def check(s3, bootstrap, group, source):
         told = offsets_of(footers[key]).get(partition)
         assert told in (None, offset), f"{partition}: committed {offset}, {key} says {told}"
     return sorted(footers)
+
+
+def check(s3, bootstrap, group, source):
+    """What the job's group has committed, for every partition of `source`."""
+    committed = {key: value for key, value in offsets.committed(bootstrap, group).items()
+                 if value[0] >= 0}
+    wanted = {(source, p) for p in topics.partitions_of(bootstrap, source)}
+    return follow(s3, committed, wanted)
