@@ -27,12 +27,6 @@ MUTANTS = [
            "auto tried = run_->checkpointer->Write(std::move(capture));\n"
            "    if (tried.ok()) {\n      written = std::move(tried).value();\n    }",
            "test_s3_is_away"),
-    Mutant("upload-cluster", "the same in the cluster",
-           "worker/runtime/epoch_loop.cc",
-           "SJ_ASSIGN_OR_RETURN(written, run_->checkpointer->Write(std::move(capture)));",
-           "auto tried = run_->checkpointer->Write(std::move(capture));\n"
-           "    if (tried.ok()) {\n      written = std::move(tried).value();\n    }",
-           "test_s3_stands_still"),
     Mutant("idle", "the time of the last good state stands still while nothing comes in",
            "worker/runtime/epoch_loop.cc",
            "    board_->Update([&](JobStatus& s) { s.committed_at = run_->clock->Wall(); });\n", "",
