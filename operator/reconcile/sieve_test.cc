@@ -24,7 +24,7 @@ using testing::Play;
 using testing::Scenario;
 
 int Stride(int otherwise) {
-  return std::getenv("SJ_TEST_LONG") != nullptr ? 1 : otherwise;
+  return std::getenv("SJ_TEST_LONG") != nullptr ? 1 : otherwise * testing::kRarer;
 }
 
 void ExpectCleanEnd(const Scenario& scenario, Cluster& cluster, const std::string& fault) {

@@ -35,6 +35,14 @@ kube::Json SmallSpec();
 // The first violation, or "".
 std::string NoViolation(const Cluster& cluster);
 
+// Of the points a test samples every so many-th is taken: under a sanitizer, where a step costs
+// several times as much, fewer.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr int kRarer = 4;
+#else
+inline constexpr int kRarer = 1;
+#endif
+
 // After so many steps every scenario's user has done everything.
 inline constexpr int kActSteps = 26;
 
