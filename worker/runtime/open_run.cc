@@ -148,6 +148,11 @@ base::Status OpenLogs(const Connectors& make, RunContext* run) {
   return base::OkStatus();
 }
 
+// For names nobody used before.
+std::string Incarnation(const JobConfig& config) {
+  return config.incarnation.empty() ? base::RandomHex(4) : config.incarnation;
+}
+
 base::Status OpenState(const Connectors& make, RunContext* run) {
   const JobConfig& config = *run->config;
   state::StateStoreOptions options;
@@ -158,12 +163,8 @@ base::Status OpenState(const Connectors& make, RunContext* run) {
   }
   SJ_ASSIGN_OR_RETURN(run->objects, make.object_store(config.store));
   checkpoint::CheckpointerOptions checkpoint;
-  checkpoint.identity = {config.job_uid,
-                         config.plan.state_hash,
-                         config.generation,
-                         config.ordinal,
-                         config.incarnation.empty() ? base::RandomHex(4) : config.incarnation,
-                         config.max_parallelism,
+  checkpoint.identity = {config.job_uid, config.plan.state_hash, config.generation,
+                         config.ordinal, Incarnation(config),    config.max_parallelism,
                          config.shards};
   checkpoint.directory = config.scratch_directory + "/chunks";
   checkpoint.retain = config.checkpoints_retained;
@@ -279,7 +280,7 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
   if (committed.empty() || run->checkpointer == nullptr) {
     if (run->objects != nullptr) {
       SJ_RETURN_IF_ERROR(store::ProbeObjectStore(
-          *run->objects, run->config->job_uid + "/probe/" + base::RandomHex(8)));
+          *run->objects, run->config->job_uid + "/probe/" + Incarnation(*run->config)));
     }
     return StartFresh(run);
   }

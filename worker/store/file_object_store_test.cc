@@ -120,10 +120,11 @@ TEST(ProbeTest, ReportsEveryFailure) {
   EXPECT_EQ(store.calls(), 3);
   for (int n = 1; n <= 3; ++n) {
     store.FailCall(n);
-    EXPECT_EQ(ProbeObjectStore(store, "probe").kind(), ErrorKind::kUnavailable) << n;
+    const std::string key = "probe-" + std::to_string(n);
+    EXPECT_EQ(ProbeObjectStore(store, key).kind(), ErrorKind::kUnavailable) << n;
   }
   store.FailCall(2, testing::StoreFault::kFlipBit);
-  EXPECT_EQ(ProbeObjectStore(store, "probe").kind(), ErrorKind::kCorrupt);
+  EXPECT_EQ(ProbeObjectStore(store, "probe-4").kind(), ErrorKind::kCorrupt);
 }
 
 }  // namespace

@@ -21,15 +21,14 @@ base::Result<std::unique_ptr<ObjectStore>> OpenObjectStore(const ObjectStoreOpti
 }
 
 base::Status ProbeObjectStore(ObjectStore& store, const std::string& key) {
-  const std::string own = fmt::format("{}-{}", key, base::RandomHex(8));
   const std::string bytes = base::RandomHex(256);
   auto context = [&](const char* what) { return fmt::format("{} {}", what, store.Describe()); };
-  base::Status put = store.Put(own, bytes);
+  base::Status put = store.Put(key, bytes);
   if (!put.ok()) {
     return std::move(put).WithContext(context("write to"));
   }
-  base::Result<std::string> got = store.GetRange(own, 0, bytes.size());
-  base::Status deleted = store.Delete(own);
+  base::Result<std::string> got = store.GetRange(key, 0, bytes.size());
+  base::Status deleted = store.Delete(key);
   if (!got.ok()) {
     return std::move(got).status().WithContext(context("read from"));
   }

@@ -58,8 +58,8 @@ struct ObjectStoreOptions {
 base::Result<std::unique_ptr<ObjectStore>> OpenObjectStore(const ObjectStoreOptions& options);
 
 // Checks that the store can be written, read and that the credentials are right, by an object of
-// its own, named `key` and something random, which is deleted again. The error says in words what
-// is wrong (wrong secret, no such bucket, no route).
+// its own named `key`, which nobody used before and which is deleted again. The error says in words
+// what is wrong (wrong secret, no such bucket, no route).
 base::Status ProbeObjectStore(ObjectStore& store, const std::string& key);
 
 }  // namespace sj::worker::store
