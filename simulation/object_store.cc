@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "worker/checkpoint/footer.h"
+#include "worker/store/testing/whole_object_store.h"
 
 namespace sj::simulation {
 namespace {
@@ -18,7 +19,7 @@ base::Status NoAnswer(const std::string& what) {
   return base::Unavailable(what + ": no answer");
 }
 
-class StoreClient final : public worker::store::ObjectStore {
+class StoreClient final : public worker::store::testing::WholeObjectStore {
  public:
   StoreClient(WorkerIo* io, SimStore* store) : io_(io), store_(store) {}
 
@@ -44,20 +45,6 @@ class StoreClient final : public worker::store::ObjectStore {
           reply(store->Get(key));
         });
     return got ? *std::move(got) : NoAnswer("get object \"" + key + "\"");
-  }
-
-  base::Result<std::string> GetRange(const std::string& key, uint64_t offset,
-                                     uint64_t length) override {
-    SJ_ASSIGN_OR_RETURN(std::string whole, Get(key));
-    if (offset > whole.size() || length > whole.size() - offset) {
-      return base::Corrupt("object \"" + key + "\" is shorter");
-    }
-    return whole.substr(offset, length);
-  }
-
-  base::Result<std::string> GetTail(const std::string& key, uint64_t length) override {
-    SJ_ASSIGN_OR_RETURN(std::string whole, Get(key));
-    return whole.substr(whole.size() - std::min<uint64_t>(whole.size(), length));
   }
 
   base::Result<std::vector<ObjectInfo>> List(const std::string& prefix) override {

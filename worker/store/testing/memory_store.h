@@ -4,18 +4,17 @@
 // Thread-safe.
 #pragma once
 
-#include <algorithm>
 #include <map>
 #include <mutex>
 #include <string>
 #include <vector>
 
 #include "worker/store/object_key.h"
-#include "worker/store/object_store.h"
+#include "worker/store/testing/whole_object_store.h"
 
 namespace sj::worker::store::testing {
 
-class MemoryStore final : public ObjectStore {
+class MemoryStore final : public WholeObjectStore {
  public:
   base::Status Put(const std::string& key, std::string_view bytes) override {
     SJ_RETURN_IF_ERROR(CheckKey(key));
@@ -30,18 +29,6 @@ class MemoryStore final : public ObjectStore {
       return base::NotFound("no object \"" + key + "\"");
     }
     return it->second;
-  }
-  base::Result<std::string> GetRange(const std::string& key, uint64_t offset,
-                                     uint64_t length) override {
-    SJ_ASSIGN_OR_RETURN(std::string whole, Get(key));
-    if (offset > whole.size() || length > whole.size() - offset) {
-      return base::Corrupt("object \"" + key + "\" is shorter");
-    }
-    return whole.substr(offset, length);
-  }
-  base::Result<std::string> GetTail(const std::string& key, uint64_t length) override {
-    SJ_ASSIGN_OR_RETURN(std::string whole, Get(key));
-    return whole.substr(whole.size() - std::min<uint64_t>(whole.size(), length));
   }
   base::Result<std::vector<ObjectInfo>> List(const std::string& prefix) override {
     std::lock_guard lock(mu_);
