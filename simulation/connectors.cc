@@ -15,9 +15,7 @@ namespace {
 namespace connect = worker::connect;
 namespace types = worker::types;
 
-std::string TopicOf(const types::TableSpec& table) {
-  return std::string(table.Option("topic").value_or(table.name));
-}
+using worker::runtime::testing::TopicOf;
 
 class Reader final : public connect::SourceReader {
  public:
@@ -122,42 +120,6 @@ class Source final : public connect::Source {
   connect::ConnectorStats stats_;
 };
 
-class Writer final : public connect::SinkWriter {
- public:
-  Writer(std::string topic, connect::CommitLog* log) : topic_(std::move(topic)), log_(log) {}
-  base::Status Write(const types::Batch& batch, types::Epoch epoch) override {
-    for (size_t row = 0; row < batch.rows; ++row) {
-      std::string text = worker::runtime::testing::RowText(batch, row);
-      connect::OutputRecord record;
-      record.topic = topic_;
-      record.partition = 0;
-      record.value = text;
-      SJ_RETURN_IF_ERROR(log_->Produce(epoch, record));
-    }
-    return base::OkStatus();
-  }
-  base::Status EndEpoch(types::Epoch) override { return base::OkStatus(); }
-
- private:
-  std::string topic_;
-  connect::CommitLog* log_;
-};
-
-class Sink final : public connect::Sink {
- public:
-  explicit Sink(std::string topic) : topic_(std::move(topic)) {}
-  base::Result<std::unique_ptr<connect::SinkWriter>> OpenWriter(connect::CommitLog* log) override {
-    return std::unique_ptr<connect::SinkWriter>(std::make_unique<Writer>(topic_, log));
-  }
-  base::Status Check() override { return base::OkStatus(); }
-  connect::Delivery delivery() const override { return connect::Delivery::kExactlyOnce; }
-  connect::ConnectorStats& stats() override { return stats_; }
-
- private:
-  std::string topic_;
-  connect::ConnectorStats stats_;
-};
-
 class ExchangeReader final : public connect::ExchangeReader {
  public:
   ExchangeReader(WorkerIo* io, const std::vector<connect::ExchangeStart>& starts) : io_(io) {
@@ -246,7 +208,7 @@ worker::runtime::Connectors MakeConnectors(WorkerIo* io, SimStore* store) {
   };
   ends.sink = [](const types::TableSpec& table,
                  const connect::ConnectContext&) -> base::Result<std::unique_ptr<connect::Sink>> {
-    return std::unique_ptr<connect::Sink>(std::make_unique<Sink>(TopicOf(table)));
+    return worker::runtime::testing::MakeTextSink(table, 0);
   };
   ends.commit_log = [io](const UsedTables&, const connect::ConnectContext& context)
       -> base::Result<std::unique_ptr<connect::CommitLog>> {

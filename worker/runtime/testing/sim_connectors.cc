@@ -16,10 +16,6 @@ namespace {
 using connect::PartitionStart;
 using connect::SourceBatch;
 
-std::string TopicOf(const types::TableSpec& table) {
-  return std::string(table.Option("topic").value_or(table.name));
-}
-
 class SimReader final : public connect::SourceReader {
  public:
   SimReader(SimKafka* sim, const types::TableSpec& table, std::vector<PartitionStart> starts,
@@ -114,14 +110,16 @@ class SimSource final : public connect::Source {
   connect::ConnectorStats stats_;
 };
 
-class SimWriter final : public connect::SinkWriter {
+class TextWriter final : public connect::SinkWriter {
  public:
-  SimWriter(std::string topic, connect::CommitLog* log) : topic_(std::move(topic)), log_(log) {}
+  TextWriter(std::string topic, int partition, connect::CommitLog* log)
+      : topic_(std::move(topic)), partition_(partition), log_(log) {}
   base::Status Write(const types::Batch& batch, types::Epoch epoch) override {
     for (size_t row = 0; row < batch.rows; ++row) {
       std::string text = RowText(batch, row);
       connect::OutputRecord record;
       record.topic = topic_;
+      record.partition = partition_;
       record.value = text;
       SJ_RETURN_IF_ERROR(log_->Produce(epoch, record));
     }
@@ -131,14 +129,16 @@ class SimWriter final : public connect::SinkWriter {
 
  private:
   std::string topic_;
+  int partition_;
   connect::CommitLog* log_;
 };
 
-class SimSink final : public connect::Sink {
+class TextSink final : public connect::Sink {
  public:
-  explicit SimSink(std::string topic) : topic_(std::move(topic)) {}
+  TextSink(std::string topic, int partition) : topic_(std::move(topic)), partition_(partition) {}
   base::Result<std::unique_ptr<connect::SinkWriter>> OpenWriter(connect::CommitLog* log) override {
-    return std::unique_ptr<connect::SinkWriter>(std::make_unique<SimWriter>(topic_, log));
+    return std::unique_ptr<connect::SinkWriter>(
+        std::make_unique<TextWriter>(topic_, partition_, log));
   }
   base::Status Check() override { return base::OkStatus(); }
   connect::Delivery delivery() const override { return connect::Delivery::kExactlyOnce; }
@@ -146,6 +146,7 @@ class SimSink final : public connect::Sink {
 
  private:
   std::string topic_;
+  int partition_;
   connect::ConnectorStats stats_;
 };
 
@@ -244,6 +245,14 @@ std::string ValueText(const types::Column& column, size_t row) {
 
 }  // namespace
 
+std::string TopicOf(const types::TableSpec& table) {
+  return std::string(table.Option("topic").value_or(table.name));
+}
+
+std::unique_ptr<connect::Sink> MakeTextSink(const types::TableSpec& table, int partition) {
+  return std::make_unique<TextSink>(TopicOf(table), partition);
+}
+
 std::string RowText(const types::Batch& batch, size_t row) {
   std::string text(types::ToString(batch.kind(row)));
   for (const types::Column& column : batch.columns) {
@@ -261,7 +270,7 @@ Connectors SimEnds(SimKafka* sim) {
   };
   ends.sink = [](const types::TableSpec& table,
                  const connect::ConnectContext&) -> base::Result<std::unique_ptr<connect::Sink>> {
-    return std::unique_ptr<connect::Sink>(std::make_unique<SimSink>(TopicOf(table)));
+    return MakeTextSink(table, -1);
   };
   ends.exchange_log =
       [sim](const UsedTables&,

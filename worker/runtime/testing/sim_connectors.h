@@ -4,6 +4,7 @@
 // 'topic'.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "worker/runtime/testing/sim_kafka.h"
@@ -12,6 +13,10 @@ namespace sj::worker::runtime::testing {
 
 // All but the commit log.
 Connectors SimEnds(SimKafka* sim);
+
+// A sink that produces RowText of each row to the table's topic. `partition` as in OutputRecord.
+std::unique_ptr<connect::Sink> MakeTextSink(const types::TableSpec& table, int partition);
+std::string TopicOf(const types::TableSpec& table);
 
 // "+I|value|NULL|..." of one row.
 std::string RowText(const types::Batch& batch, size_t row);
