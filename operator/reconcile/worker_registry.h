@@ -14,14 +14,15 @@
 #include "api/base/status.h"
 #include "api/control/messages.h"
 #include "operator/decide/directive.h"
+#include "operator/decide/input.h"
 #include "operator/kube/resource.h"
 
 namespace sj::op::reconcile {
 
 struct RegistryOptions {
-  size_t workers_max = 20'000;  // of all jobs; more are refused
-  int ordinals_max = 1'024;     // of one job
-  base::Millis silent_after{20'000};
+  size_t workers_max = 20'000;                                  // of all jobs; more are refused
+  int ordinals_max = 1'024;                                     // of one job
+  base::Millis silent_after = decide::Settings{}.silent_after;  // Decide calls it lost then
   base::Millis numbers_after{60'000};  // numbers that moved so long ago are a reason to look
 };
 
