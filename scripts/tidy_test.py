@@ -22,7 +22,8 @@ CASES = {
     "dead link": {"worker/types/README.md": "[x](nowhere.md)\n"},
     "#pragma once": {"worker/types/a.h": HEAD},
     "first line is": {"worker/types/a.cc": "int a;\n"},
-    "no README.md": {"worker/sql/b.cc": HEAD},
+    "worker/sql:1: no README.md": {"worker/sql/b.cc": HEAD},
+    "worker/types/testing:1: no README.md": {"worker/types/testing/f.h": HEAD + "#pragma once\n"},
     "only tests include": {"worker/types/a.cc": HEAD + '#include "worker/types/testing/f.h"\n'},
     "leftover note": {"worker/types/README.md": "TO" + "DO: x\n"},
 }
