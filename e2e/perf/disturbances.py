@@ -22,8 +22,9 @@ from streamjob_e2e import environment
 from streamjob_e2e.case import Case
 from streamjob_e2e.cluster import Cluster
 from streamjob_e2e.cluster_job import ClusterJob
+from streamjob_e2e.pod_process import pid_of
 from streamjob_e2e.waiting import wait_until
-from worker_process import Births, log_lines, pid_of, split
+from worker_process import Births, log_lines, split
 
 NAMES = ("rescale", "kill", "operator", "handover", "upgrade", "node")
 CUT_SECONDS = 30

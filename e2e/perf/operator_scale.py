@@ -128,7 +128,7 @@ class Bench:
                            60, 0.02)
                 seen = watch.seen()[name]
                 found.append((min(seen.values()) - at, seen["statefulsets"] - at))
-                time.sleep(1)  # one alone: the one before is done
+                wait_until("an idle operator", self.operator.idle, 60, 0.05)  # the next one is alone
         finally:
             watch.close()
         return {"first_child_seconds": [round(a, 3) for a, _ in found],

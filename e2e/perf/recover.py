@@ -26,6 +26,7 @@ from streamjob_e2e import environment, events, topics
 from streamjob_e2e.case import Case
 from streamjob_e2e.cluster import Cluster
 from streamjob_e2e.cluster_job import ClusterJob
+from streamjob_e2e.pod_process import pid_of
 from streamjob_e2e.waiting import wait_until
 
 RATE, USERS = 5000, 1000
@@ -125,27 +126,10 @@ class InCluster:
 
     def kill(self):
         self.kills += 1
-        pid = _pid_of(self._pod())
+        pid = pid_of(self._pod())
         at = time.time() * 1000
         os.kill(pid, signal.SIGKILL)
         return at
-
-
-def _pid_of(pod):
-    """The pid, on this machine, of a pod's worker: nodes are namespaces here."""
-    wanted = {f"POD_NAME={pod['metadata']['name']}".encode(),
-              f"POD_NAMESPACE={pod['metadata']['namespace']}".encode()}
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{entry}/cmdline", "rb") as cmdline:
-                worker = cmdline.read().startswith(b"/streamjob-worker\0")
-            with open(f"/proc/{entry}/environ", "rb") as environ:
-                variables = set(environ.read().split(b"\0"))
-        except OSError:
-            continue
-        if worker and wanted <= variables:
-            return int(entry)
-    raise LookupError(f"no process of pod {pod['metadata']['name']}")
 
 
 def measure(case, kills, make):

@@ -10,7 +10,7 @@ from streamjob_e2e import environment
 from streamjob_e2e.waiting import TimedOut, wait_until
 
 # What run and serve give back (worker/main/exit_codes.h).
-OK, FAILED, USAGE, FENCED, WATCHDOG = 0, 1, 2, 3, 4
+OK, FAILED, USAGE, FENCED = 0, 1, 2, 3
 CRASHED = 137  # a failpoint's crash; a kill -9 is -9
 
 
