@@ -16,8 +16,8 @@ import time
 
 import pytest
 
-from streamjob_e2e import loadgen
 from streamjob_e2e.events import Shape
+from streamjob_e2e.pod_process import pid_of
 from streamjob_e2e.waiting import stays_true, wait_until
 
 
@@ -66,11 +66,8 @@ def test_workers_are_killed(case, cluster, job, everything):
 def test_node_is_cut_off(case, cluster, job):
     seconds, rate = 60, 4_000
     check = case.check()
-    job.apply()
-    job.wait_ready()
-    node = job.running_pods()[0]["spec"]["nodeName"]
-    with case.load(Shape(events=loadgen.LONG * rate, seed=103), rate=rate) as load:
-        job.wait_epochs(2)
+    with job.under_load(seed=103, rate=rate):
+        node = job.running_pods()[0]["spec"]["nodeName"]
         case.defer(lambda: wait_until("all nodes", cluster.nodes_ready, 90))
         case.defer(lambda: cluster.heal(node))
         cluster.cut(node)
@@ -78,24 +75,7 @@ def test_node_is_cut_off(case, cluster, job):
         wait_until("Ready not to be True", lambda: not job.ready(), seconds)
         stays_true("the job's existence", job.get, seconds - (time.monotonic() - cut_at), 1)
         cluster.heal(node)
-        load.end()
     prove(case, job, check, 240)
-
-
-def pid_of(pod):
-    """The pid, on this machine, of a pod's worker: nodes are namespaces here."""
-    for entry in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            with open(f"/proc/{entry}/cmdline", "rb") as cmdline:
-                worker = cmdline.read().startswith(b"/streamjob-worker\0")
-            with open(f"/proc/{entry}/environ", "rb") as environ:
-                variables = environ.read().split(b"\0")
-        except OSError:
-            continue
-        name, space = pod["metadata"]["name"], pod["metadata"]["namespace"]
-        if worker and {f"POD_NAME={name}".encode(), f"POD_NAMESPACE={space}".encode()} <= set(variables):
-            return int(entry)
-    raise LookupError(f"no process of pod {pod['metadata']['name']}")
 
 
 def ended(pid):
@@ -112,13 +92,10 @@ def ended(pid):
 def test_zombie_worker(case, cluster, job):
     """The kubelet is stopped too: else it would end the old worker itself."""
     check = case.check()
-    job.apply()
-    job.wait_ready()
-    victim = job.running_pods()[-1]
-    name, node, pid = victim["metadata"]["name"], victim["spec"]["nodeName"], pid_of(victim)
-    kubelet = f"kubelet{node.removeprefix('node')}"
-    with case.load(Shape(events=loadgen.LONG * 4_000, seed=104), rate=4_000) as load:
-        job.wait_epochs(2)
+    with job.under_load(seed=104, rate=4_000):
+        victim = job.running_pods()[-1]
+        name, node, pid = victim["metadata"]["name"], victim["spec"]["nodeName"], pid_of(victim)
+        kubelet = f"kubelet{node.removeprefix('node')}"
         case.defer(lambda: wait_until("all nodes", cluster.nodes_ready, 90))
         case.defer(lambda: cluster.kubectl.run("uncordon", node))
         case.defer(lambda: cluster.part("resume", kubelet))
@@ -134,5 +111,4 @@ def test_zombie_worker(case, cluster, job):
         assert not ended(pid), "the zombie ended too early to prove anything"
         os.kill(pid, signal.SIGCONT)
         wait_until("the zombie's end by itself", lambda: ended(pid), 60)
-        load.end()
     prove(case, job, check)

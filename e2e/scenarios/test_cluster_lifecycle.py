@@ -15,7 +15,7 @@ import os
 import pytest
 import yaml
 
-from streamjob_e2e import loadgen, topics
+from streamjob_e2e import topics
 from streamjob_e2e.environment import ROOT
 from streamjob_e2e.events import Shape
 from streamjob_e2e.waiting import stays_true, wait_until
@@ -32,10 +32,7 @@ def prove(case, check, seconds=180, finished=False):
 @pytest.mark.fault(31, "a job is suspended and resumed under load", "goes on exactly where it was")
 def test_suspend_and_resume(case, job):
     check = case.check()
-    job.apply()
-    job.wait_ready()
-    with case.load(Shape(events=loadgen.LONG * RATE, seed=121), rate=RATE) as load:
-        job.wait_epochs(3)
+    with job.under_load(seed=121, rate=RATE, epochs=3) as load:
         job.patch(state="Suspended")
         job.wait_phase("Suspended")
         assert not job.pods()
@@ -52,30 +49,21 @@ def test_suspend_and_resume(case, job):
 @pytest.mark.fault(77, "rescales 2, 3, 1 under load", "exact")
 def test_rescale(case, job):
     check = case.check()
-    job.apply()
-    job.wait_ready()
-    with case.load(Shape(events=loadgen.LONG * RATE, seed=122), rate=RATE) as load:
-        job.wait_epochs(2)
+    with job.under_load(seed=122, rate=RATE):
         for replicas in (3, 1):
             job.patch(replicas=replicas)
-            wait_until(f"{replicas} workers", lambda r=replicas: job.ready() and
-                       job.status()["readyReplicas"] == r and len(job.running_pods()) == r, 120)
+            job.wait_workers(replicas)
             job.wait_epochs(2)
-        load.end()
     prove(case, check)
 
 
 def test_restart(case, job):
     check = case.check()
-    job.apply()
-    job.wait_ready()
-    with case.load(Shape(events=loadgen.LONG * RATE, seed=123), rate=RATE) as load:
-        job.wait_epochs(2)
+    with job.under_load(seed=123, rate=RATE):
         before = {pod["metadata"]["uid"] for pod in job.pods()}
         job.patch(restartNonce=1)
         wait_until("new pods", lambda: job.ready() and not before & {
             pod["metadata"]["uid"] for pod in job.pods()}, 120)
-        load.end()
     prove(case, check)
 
 

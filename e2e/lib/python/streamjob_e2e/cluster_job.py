@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A StreamJob in the cluster: its namespace, Secret, workers and what its status says."""
+import contextlib
 import os
 import re
 
-from streamjob_e2e import jobs
+from streamjob_e2e import jobs, loadgen
+from streamjob_e2e.events import Shape
 from streamjob_e2e.kubectl import condition, condition_text
 from streamjob_e2e.waiting import TimedOut, wait_until
 
@@ -57,6 +59,19 @@ class ClusterJob:
         self.kubectl.apply(job)
         case.group = f"streamjob.{self.get()['metadata']['uid']}"
 
+    @contextlib.contextmanager
+    def under_load(self, seed, rate, epochs=2):
+        """Applied, ready, and at work on events that come in until the block ends. Unless the block
+        ended the load itself, the job has to commit epochs again before that."""
+        self.apply()
+        self.wait_ready()
+        with self.case.load(Shape(events=loadgen.LONG * rate, seed=seed), rate=rate) as load:
+            self.wait_epochs(epochs)
+            yield load
+            if load.running():
+                self.wait_epochs(2, 150)
+                load.end()
+
     def get(self):
         return self.kubectl.get("streamjob", self.name, self.namespace)
 
@@ -74,6 +89,11 @@ class ClusterJob:
             wait_until("Ready=True", self.ready, seconds)
         except TimedOut as error:
             raise TimedOut(f"{error}; conditions: {condition_text(self.get())}") from None
+
+    def wait_workers(self, count, seconds=120):
+        """Ready, with so many workers and pods."""
+        wait_until(f"{count} workers", lambda: self.ready() and len(self.running_pods()) == count and
+                   self.status()["readyReplicas"] == count, seconds)
 
     def wait_phase(self, phase, seconds=120):
         try:
@@ -103,8 +123,10 @@ class ClusterJob:
         return min(found.values(), default=0)
 
     def wait_epochs(self, count, seconds=90):
-        """Until every worker has committed `count` more epochs; needs events that come in."""
-        goal = self.epoch() + count
+        """Until every worker has committed `count` more epochs; needs events that come in. Kafka may
+        still be coming back."""
+        now, = wait_until("the committed epoch", lambda: [self.epoch()], seconds)
+        goal = now + count
         wait_until(f"epoch {goal} of the slowest worker",
                    lambda: self.epoch() >= goal or _Not(str(self.epoch())), seconds, 0.5)
 
