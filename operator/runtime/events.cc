@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "api/base/log.h"
 #include "operator/runtime/event_filter.h"
@@ -20,6 +21,7 @@ using kube::Json;
 
 constexpr int kTriesMax = 5;
 constexpr Millis kRetryWait{2'000};
+constexpr int kFailuresMax = 3;        // in a row: the server is away, and the rest waits too
 constexpr size_t kNameBytesMax = 230;  // of the 253 an object name may have
 
 std::string_view ToString(EventType type) {
@@ -137,7 +139,8 @@ struct EventRecorder::State {
     return first;
   }
 
-  // Puts back what could not be written, unless it has had its tries or is outdated by now.
+  // Puts back what could not be written, behind the others, which it must not hold up: a namespace
+  // that goes refuses its events. Unless it has had its tries or is outdated by now.
   void PutBack(Waiting item) {
     const std::string name = kube::NameOf(item.event);
     std::lock_guard lock(mu);
@@ -146,7 +149,7 @@ struct EventRecorder::State {
       return;
     }
     if (waiting.try_emplace(name, std::move(item)).second) {
-      order.push_front(name);
+      order.push_back(name);
     }
   }
 };
@@ -218,19 +221,30 @@ void EventRecorder::Stop() {
 
 int EventRecorder::Flush() {
   int count = 0;
-  while (auto item = state_->TakeFirst()) {
+  int failures = 0;
+  std::vector<Waiting> again;
+  while (failures < kFailuresMax) {
+    auto item = state_->TakeFirst();
+    if (!item) {
+      break;
+    }
     const base::Status status = state_->Write(item->event);
     if (status.ok()) {
       State::Count(state_->written);
       ++count;
+      failures = 0;
       continue;
     }
     base::LogDebug("event was not written", {{"error", status.ToString()}});
     if (status.retry() == base::Retry::kBackoff && status.kind() != base::ErrorKind::kConflict) {
-      state_->PutBack(*std::move(item));
-      return count;
+      again.push_back(*std::move(item));
+      ++failures;
+    } else {
+      State::Count(state_->dropped);
     }
-    State::Count(state_->dropped);
+  }
+  for (Waiting& item : again) {
+    state_->PutBack(std::move(item));
   }
   return count;
 }

@@ -125,6 +125,26 @@ TEST_F(EventsTest, FailedWritesAreTriedAgainThenDropped) {
   EXPECT_EQ(Events().size(), 1u);
 }
 
+TEST_F(EventsTest, OneThatIsRefusedDoesNotHoldUpOthers) {
+  fake_.FailCall(1, FailWhen::kBefore, base::Unavailable("the namespace is being terminated"));
+  recorder_.Record(Job("refused"), EventType::kNormal, "Scaled", "to 3");
+  for (int i = 0; i < 10; ++i) {
+    recorder_.Record(Job("j" + std::to_string(i)), EventType::kNormal, "Scaled", "to 3");
+  }
+  EXPECT_EQ(recorder_.Flush(), 10);
+  EXPECT_EQ(recorder_.Flush(), 1);
+}
+
+TEST_F(EventsTest, AServerThatIsAwayIsNotAskedForEachEvent) {
+  for (int i = 1; i <= 10; ++i) {
+    fake_.FailCall(i, FailWhen::kBefore, base::Unavailable("no"));
+    recorder_.Record(Job("j" + std::to_string(i)), EventType::kNormal, "Scaled", "to 3");
+  }
+  const int before = fake_.calls();
+  EXPECT_EQ(recorder_.Flush(), 0);
+  EXPECT_EQ(fake_.calls() - before, 3);
+}
+
 TEST_F(EventsTest, TheQueueIsBounded) {
   for (int i = 0; i < 100; ++i) {
     recorder_.Record(Job("j" + std::to_string(i)), EventType::kNormal, "Scaled", "m");
