@@ -77,6 +77,40 @@ int64_t KafkaExchangeReader::Position(const types::InputPartition& partition) {
   return kNoOffset;
 }
 
+// The brokers learn of a new topic one by one.
+bool Passing(const base::Status& status) {
+  return status.kind() == base::ErrorKind::kNotFound ||
+         status.kind() == base::ErrorKind::kUnavailable;
+}
+
+template <typename Ask>
+auto Await(const Client& client, const Deadline& deadline, Ask ask) {
+  for (;;) {
+    auto answer = ask();
+    if (answer.ok() || !Passing(answer.status()) || deadline.passed()) {
+      return answer;
+    }
+    rd_kafka_poll(client.handle(), 100);
+  }
+}
+
+// A topic that exists or was just made is usable when the leader of each partition answers.
+base::Status AwaitTopic(const Client& client, const std::string& topic, int partitions) {
+  const Deadline deadline(kTopicReadyMax);
+  SJ_ASSIGN_OR_RETURN(int count,
+                      Await(client, deadline, [&] { return CountPartitions(client, topic); }));
+  if (count != partitions) {
+    return base::InvalidArgument(
+        fmt::format("use exchange topic \"{}\": it has {} partitions, the job needs {}", topic,
+                    count, partitions));
+  }
+  for (int partition = 0; partition < partitions; ++partition) {
+    SJ_RETURN_IF_ERROR(
+        Await(client, deadline, [&] { return ReadLogRange(client, topic, partition); }).status());
+  }
+  return base::OkStatus();
+}
+
 }  // namespace
 
 KafkaExchangeLog::KafkaExchangeLog(Cluster cluster, std::string group, int task_threads)
@@ -112,26 +146,7 @@ base::Status KafkaExchangeLog::EnsureTopics(const std::vector<std::string>& topi
     SJ_RETURN_IF_ERROR(CreateTopics(*client, missing, partitions));
   }
   for (const std::string& topic : topics) {
-    Deadline deadline(kTopicReadyMax);
-    for (;;) {
-      base::Result<int> count = CountPartitions(*client, topic);
-      if (count.ok() && *count != partitions) {
-        return base::InvalidArgument(
-            fmt::format("use exchange topic \"{}\": it has {} partitions, the job needs {}", topic,
-                        *count, partitions));
-      }
-      if (count.ok()) {
-        break;
-      }
-      if (deadline.passed()) {
-        return count.status();
-      }
-      rd_kafka_poll(client->handle(), 100);  // the brokers learn of a new topic one by one
-    }
-    // A partition is usable when its leader answers.
-    for (int partition = 0; partition < partitions; ++partition) {
-      SJ_RETURN_IF_ERROR(ReadLogRange(*client, topic, partition).status());
-    }
+    SJ_RETURN_IF_ERROR(AwaitTopic(*client, topic, partitions));
   }
   return base::OkStatus();
 }
