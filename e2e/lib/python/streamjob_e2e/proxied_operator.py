@@ -73,10 +73,11 @@ class ProxiedOperator:
 
 
 def restarts(operator):
-    """How often each replica has been started again."""
+    """How often each replica has been started again; those that are on their way out do not count."""
     return {pod["metadata"]["name"]: sum(c["restartCount"] for c in
                                          pod["status"].get("containerStatuses", []))
-            for pod in operator.cluster.operator_pods()}
+            for pod in operator.cluster.operator_pods()
+            if "deletionTimestamp" not in pod["metadata"]}
 
 
 class Probe:
