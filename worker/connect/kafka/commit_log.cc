@@ -225,6 +225,9 @@ base::Status KafkaCommitLog::CommitSlot(Slot* slot, types::Epoch epoch,
   SJ_RETURN_IF_ERROR(base::Failpoint("commit.after_end_txn"));
   if (slot->producer->suspicious() || suspect_next_) {
     suspect_next_ = false;
+    if (replaced_.load() > 0) {  // see the header
+      return base::Unavailable("a second producer would have to be replaced; the epoch stands");
+    }
     SJ_RETURN_IF_ERROR(Replace(slot, (epoch & 1) == 0 ? 'a' : 'b'));
   }
   return base::OkStatus();

@@ -10,6 +10,12 @@
 // re-initialisation of `a` between a1 and a2 is fenced by a2, and one after a2 comes after b was
 // taken, so Commit(n+1) on b fails and n+2 is never reached. For `b`: after the successor's b, our
 // `a` is already fenced by a1. So no commit of ours can follow the successor's read.
+// All of that is true of one re-initialisation. A second could bring `b` back after `a` came back,
+// and a slow successor would find both again: an instance that would need it dies instead.
+//
+// Two instances that fence at the same time may end up with one id each. Neither harms the other
+// because an epoch's number decides its producer and follows from what is committed: both want the
+// same one. docs/design/commit.pml is the proof of this page.
 #pragma once
 
 #include <array>
@@ -55,7 +61,7 @@ class KafkaCommitLog final : public CommitLog {
   void Cancel() override;
   void Close() override;
 
-  // How often a producer was replaced because of a possible stray request.
+  // How often a producer was replaced because of a possible stray request: at most once.
   uint64_t replaced() const { return replaced_.load(); }
   // For tests: the next Commit treats its producer as suspicious.
   void SuspectNextCommit() { suspect_next_ = true; }
