@@ -7,6 +7,7 @@
 #include "api/base/failpoint.h"
 #include "api/base/hash.h"
 #include "api/base/log.h"
+#include "worker/connect/traced_commit_log.h"
 #include "worker/runtime/run_context.h"
 
 namespace sj::worker::runtime {
@@ -266,6 +267,8 @@ void Reach(RunStage stage, const JobHooks& hooks) {
 }
 
 base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
+  run->log =
+      connect::Traced(std::move(run->log), {run->config->generation, run->config->ordinal});
   Reach(RunStage::kFence, hooks);
   SJ_RETURN_IF_ERROR(run->log->Fence(run->config->fence_ordinals));
   Reach(RunStage::kGeneration, hooks);

@@ -74,6 +74,10 @@ base::Result<Outcome> RunAttempt(const JobConfig& config, const JobHooks& hooks,
   });
   JobHooks staged = hooks;
   staged.on_stage = [&](RunStage stage) {
+    if (stage == RunStage::kOffsets) {
+      base::LogDebug("generation is current",
+                     {{"generation", config.generation}, {"ordinal", config.ordinal}});
+    }
     board->Update([&](JobStatus& s) {
       s.stage = stage;
       s.phase = stage == RunStage::kRestore ? JobPhase::kRestoring : s.phase;

@@ -13,6 +13,7 @@ from streamjob_e2e import jobs, loadgen, offsets, restore_points, topics
 from streamjob_e2e.checker import Check
 from streamjob_e2e.environment import ARTIFACTS
 from streamjob_e2e.local_worker import LocalWorker
+from streamjob_e2e.trace import Trace
 from streamjob_e2e.waiting import wait_until
 
 PARTITIONS = 8
@@ -31,6 +32,7 @@ class Case:
         self.source, self.sink = f"{self.name}-in", f"{self.name}-out"
         self.group = f"streamjob.{self.name}"
         self._topics, self._endings, self._collectors = [], [], []
+        self._processes = []
 
     # --- what a scenario is made of ---------------------------------------------------------------
 
@@ -41,6 +43,10 @@ class Case:
     def collect_from(self, give):
         """`give` yields (file name, function that gives lines), asked when the scenario failed."""
         self._collectors.append(give)
+
+    def trace_from(self, job, give):
+        """`give` yields (process, its log's records) of a job, asked by expect_exact."""
+        self._processes.append((job, give))
 
     def topic(self, name, partitions=PARTITIONS):
         self._topics.append(self.kafka.topic(name, partitions))
@@ -67,6 +73,7 @@ class Case:
         worker = LocalWorker(self.folder, name, job_file, {**credentials, **(env or {})}, failpoints,
                              threads, arguments)
         self.defer(worker.end)
+        self.trace_from(job_file, lambda: [(name, worker.messages())])
         return worker
 
     def load(self, shape, **options):
@@ -96,6 +103,17 @@ class Case:
         verdict = check.verdict(finished)
         assert verdict.exact, f"{check.expectation.records} events in: {verdict}"
         assert verdict.rows > 0, "the check is empty: no row was expected"
+        self.expect_protocol()
+
+    def expect_protocol(self):
+        """What the workers logged fits the protocol's invariants."""
+        traces = {}
+        for job, give in self._processes:
+            for who, records in give():
+                traces.setdefault(job, Trace()).add(who, records)
+        broken = [text for trace in traces.values() for text in trace.verdict()]
+        assert not broken, "the workers' traces break the protocol: " + "; ".join(broken[:20])
+        assert not traces or any(trace.commits for trace in traces.values()), "no commit is traced"
 
     def committed(self):
         """{(topic, partition): (offset, metadata)} of the job."""

@@ -6,7 +6,8 @@ import re
 
 from streamjob_e2e import jobs, loadgen
 from streamjob_e2e.events import Shape
-from streamjob_e2e.kubectl import condition, condition_text
+from streamjob_e2e.kubectl import KubectlError, condition, condition_text
+from streamjob_e2e.trace import records
 from streamjob_e2e.waiting import TimedOut, wait_until
 
 SECRET = "s3"
@@ -26,6 +27,18 @@ class ClusterJob:
         case.defer(self._end)
         self._own = {self._id(thing) for thing in self.children()}
         case.collect_from(lambda: cluster.describe(self.namespace))
+        case.trace_from(self.namespace, self._worker_logs)
+
+    def _worker_logs(self):
+        """(process, records) of the workers whose pods are there: each container, and the one before."""
+        for pod in self.pods():
+            name = pod["metadata"]["name"]
+            for before in ([], ["-p"]):
+                try:
+                    log = self.kubectl.run("logs", "-n", self.namespace, name, "--tail=-1", *before)
+                except KubectlError:
+                    continue  # there was none before
+                yield f"{name}{''.join(before)}", records(log)
 
     def _end(self):
         """The job first: its finalizer needs the operator; then the namespace with all in it."""
@@ -51,7 +64,7 @@ class ClusterJob:
         checkpoint = {"interval": interval, "location": f"s3://{case.s3.bucket}/{self.namespace}",
                       "endpoint": case.s3.pod_endpoint, "region": case.s3.region,
                       "secretRef": {"name": SECRET}}
-        spec = {"replicas": 2, "worker": {"threads": 1, "resources": {
+        spec = {"replicas": 2, "worker": {"threads": 1, "logLevel": "debug", "resources": {
             "requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}}, **spec}
         job = jobs.manifest(self.name, sql, checkpoint, self.namespace, **spec)
         with open(os.path.join(case.folder, "job.yaml"), "w", encoding="utf-8") as out:

@@ -7,6 +7,7 @@ import subprocess
 import urllib.request
 
 from streamjob_e2e import environment
+from streamjob_e2e.trace import records
 from streamjob_e2e.waiting import TimedOut, wait_until
 
 # What run and serve give back (worker/main/exit_codes.h).
@@ -22,7 +23,7 @@ class LocalWorker:
         self.name, self.log_path = name, os.path.join(folder, f"{name}.log")
         command = [environment.worker_program(), "run", job_file, "--threads", str(threads),
                    "--listen", "127.0.0.1:0", *arguments]
-        full = {**os.environ, **(env or {}), "STREAMJOB_LOG_LEVEL": "info",
+        full = {**os.environ, **(env or {}), "STREAMJOB_LOG_LEVEL": "debug",
                 "STREAMJOB_LOG_FORMAT": "json"}
         if failpoints:
             full["STREAMJOB_FAILPOINTS"] = failpoints
@@ -68,14 +69,8 @@ class LocalWorker:
             return stat.read().rsplit(")", 1)[1].split()[0] == "T"
 
     def messages(self):
-        """The log's records; lines of other programs' libraries are left out."""
-        found = []
-        for line in self.log().splitlines():
-            try:
-                found.append(json.loads(line))
-            except ValueError:
-                continue
-        return found
+        """The log's records."""
+        return records(self.log())
 
     def said(self, message):
         """The first record with this message, or None."""
