@@ -52,6 +52,8 @@ class ControlClient {
   // For JobHooks: reports FENCED, waits for START of `generation`, then asks for a quorum read
   // whether it is still current. kCancelled: stopped, or the generation was replaced.
   base::Status AwaitStart(int64_t generation, const std::atomic<bool>& stop);
+  // For JobHooks: the quorum read again. kCancelled: the generation was replaced.
+  base::Status Confirm(int64_t generation) { return CheckCurrent(generation); }
   // What the next heartbeats say of this worker's generation.
   void SetGeneration(int64_t generation);
   // For JobHooks: what the operator said last of the oldest generation still referred to; 0: never.

@@ -142,6 +142,7 @@ bool Server::RunGeneration(const sj::control::Assignment& assignment) {
   client_->SetGeneration(assignment.generation);
   runtime::JobHooks hooks;
   hooks.check_generation = [this] { return client_->AwaitStart(config_.generation, stop_run_); };
+  hooks.confirm_generation = [this] { return client_->Confirm(config_.generation); };
   hooks.on_stage = [this](RunStage) { client_->Nudge(); };
   hooks.generation_floor = [this] { return client_->generation_floor(); };
   auto outcome = runtime::RunJob(config_, hooks, base::RealClock(), runtime::RestartPolicy{},

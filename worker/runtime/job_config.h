@@ -60,6 +60,9 @@ struct JobHooks {
   std::function<types::Generation()> generation_floor;
   // Set: the attempt starts no threads, see there. Null: it does. Not owned.
   Cooperation* cooperation = nullptr;
+  // After the committed offsets were read: is this generation still the current one? What was read
+  // may be the release of a newer one. Null: always.
+  std::function<base::Status()> confirm_generation;
 };
 
 }  // namespace sj::worker::runtime

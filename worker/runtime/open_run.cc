@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The start of an attempt, in the one order that is safe: connectors, fence, generation, committed
-// positions, state, start positions.
+// positions, generation once more, state, start positions.
 #include <algorithm>
 #include <filesystem>
 
@@ -267,8 +267,7 @@ void Reach(RunStage stage, const JobHooks& hooks) {
 }
 
 base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
-  run->log =
-      connect::Traced(std::move(run->log), {run->config->generation, run->config->ordinal});
+  run->log = connect::Traced(std::move(run->log), {run->config->generation, run->config->ordinal});
   Reach(RunStage::kFence, hooks);
   SJ_RETURN_IF_ERROR(run->log->Fence(run->config->fence_ordinals));
   Reach(RunStage::kGeneration, hooks);
@@ -280,6 +279,9 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
   Reach(RunStage::kStore, hooks);
   SJ_RETURN_IF_ERROR(OpenState(hooks.connectors, run));
   SJ_RETURN_IF_ERROR(base::Failpoint("run.before_restore"));
+  if (hooks.confirm_generation) {
+    SJ_RETURN_IF_ERROR(hooks.confirm_generation());
+  }
   if (committed.empty() || run->checkpointer == nullptr) {
     if (run->objects != nullptr) {
       SJ_RETURN_IF_ERROR(store::ProbeObjectStore(
