@@ -19,6 +19,7 @@ using v1alpha1::ConditionStatus;
 using v1alpha1::StreamJobStatus;
 
 constexpr Millis kSqlFromPoll{60'000};
+constexpr Millis kForeignPoll{30'000};
 constexpr Millis kDeadlineSlack{50};
 
 // An event when a condition says something new, not each time it is computed.
@@ -103,6 +104,9 @@ std::optional<Millis> RequeueAfter(const View& view, const StreamJobStatus& stat
   }
   if (view.in.job.spec.sql_from) {
     after = Earlier(after, kSqlFromPoll);  // the user's ConfigMap is not watched
+  }
+  if (view.in.children.foreign) {
+    after = Earlier(after, kForeignPoll);  // a stranger's object is not watched
   }
   if (!view.in.children.pods.empty()) {
     const Settings& settings = view.in.settings;

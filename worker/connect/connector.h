@@ -91,6 +91,12 @@ class Source {
   // Startup and bounded modes resolved to concrete offsets, for partitions without a position.
   virtual base::Result<std::vector<PartitionStart>> ResolveStart(
       const std::vector<int>& partitions) = 0;
+  // For partitions that were added while the job ran: from their first offset, whatever the startup
+  // mode, because nothing of them was ever skipped on purpose. Bounded ends as in ResolveStart.
+  virtual base::Result<std::vector<PartitionStart>> ResolveBeginning(
+      const std::vector<int>& partitions) {
+    return ResolveStart(partitions);
+  }
   // A reader of these partitions for one task thread; `columns` are the physical columns to decode,
   // the batch has them in that order. `log` takes dead letters; not owned, may be null without
   // them.

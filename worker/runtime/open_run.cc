@@ -193,7 +193,19 @@ std::vector<CommittedRef> OwnedInputs(const RunContext& run) {
   return inputs;
 }
 
-base::Result<std::vector<CommittedRef>> ReadPositions(RunContext* run) {
+// What the group has committed of our inputs.
+struct Positions {
+  std::vector<CommittedRef> committed;
+  std::vector<types::InputPartition> missing;  // of sources, beside some that are committed
+};
+
+base::Status NoPosition(const types::InputPartition& partition) {
+  return base::Corrupt("read committed offsets: partition " +
+                       InstanceName(partition.topic, partition.partition) +
+                       " has none while others have; it expired or was deleted");
+}
+
+base::Result<Positions> ReadPositions(RunContext* run) {
   std::vector<CommittedRef> inputs = OwnedInputs(*run);
   std::vector<types::InputPartition> partitions;
   for (const CommittedRef& input : inputs) {
@@ -204,26 +216,83 @@ base::Result<std::vector<CommittedRef>> ReadPositions(RunContext* run) {
   for (auto& position : positions) {
     by_partition[position.partition] = position;
   }
-  std::vector<CommittedRef> committed;
-  const CommittedRef* missing = nullptr;
+  Positions result;
+  const CommittedRef* lost = nullptr;
   for (CommittedRef& input : inputs) {
     const connect::CommittedPosition& position = by_partition[input.partition];
     if (position.offset == connect::kNoOffset) {
-      missing = &input;
+      lost = input.edge >= 0 ? &input : lost;
+      result.missing.push_back(input.partition);
       continue;
     }
     input.offset = position.offset;
     input.metadata = position.metadata;
-    committed.push_back(input);
+    result.committed.push_back(input);
   }
-  // Every epoch commits every partition. Some without a position: it expired or was deleted, and a
-  // start at some default would lose or repeat records.
-  if (missing != nullptr && !committed.empty()) {
-    return base::Corrupt("read committed offsets: partition " +
-                         InstanceName(missing->partition.topic, missing->partition.partition) +
-                         " has none while others have; it expired or was deleted");
+  // Every epoch commits every partition. A shard without a position: it expired or was deleted, and
+  // a start at some default would lose or repeat records. Sources: see AddPartitions.
+  if (lost != nullptr && !result.committed.empty()) {
+    return NoPosition(lost->partition);
   }
-  return committed;
+  return result;
+}
+
+// Whether no epoch can have known this source partition: the topic got it later. Every shard keeps
+// a mark of each partition that sends to it, and a worker commits all its partitions at once. Where
+// neither tells of the topic, nobody can say, and it is not new.
+bool IsNew(const RunContext& run, const Positions& positions,
+           const types::InputPartition& partition) {
+  bool told = false;
+  for (const CommittedRef& other : positions.committed) {
+    if (other.partition.topic == partition.topic) {
+      told = true;
+      if (other.partition.partition > partition.partition) {
+        return false;
+      }
+    }
+  }
+  const std::string instance = InstanceName(partition.topic, partition.partition);
+  const std::string of_topic = InstanceName(partition.topic, 0);
+  for (const checkpoint::ShardState& shard : run.restored.shards) {
+    for (const auto& [edge, marks] : shard.senders) {
+      told = told || marks.contains(of_topic);
+      if (marks.contains(instance)) {
+        return false;
+      }
+    }
+  }
+  return told;
+}
+
+// Source partitions without a position, after a restore: new ones are read from their beginning,
+// for others that would repeat records.
+base::Status AddPartitions(RunContext* run, const Positions& positions) {
+  for (const auto& [table, count] : run->partition_counts) {
+    connect::Source& source = *run->sources[table];
+    std::vector<int> added;
+    for (const types::InputPartition& partition : positions.missing) {
+      if (partition.topic != source.topic()) {
+        continue;
+      }
+      if (!IsNew(*run, positions, partition)) {
+        return NoPosition(partition);
+      }
+      added.push_back(partition.partition);
+    }
+    if (added.empty()) {
+      continue;
+    }
+    SJ_ASSIGN_OR_RETURN(auto starts, source.ResolveBeginning(added));
+    for (const connect::PartitionStart& start : starts) {
+      checkpoint::SourceState state;
+      state.offset = start.offset;
+      state.end_offset = start.end_offset.value_or(-1);
+      run->restored.sources[{source.topic(), start.partition}] = state;
+    }
+    base::LogInfo("new source partitions",
+                  {{"topic", source.topic()}, {"partitions", static_cast<int>(added.size())}});
+  }
+  return base::OkStatus();
 }
 
 base::Status StartFresh(RunContext* run) {
@@ -275,14 +344,14 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
     SJ_RETURN_IF_ERROR(hooks.check_generation());
   }
   Reach(RunStage::kOffsets, hooks);
-  SJ_ASSIGN_OR_RETURN(auto committed, ReadPositions(run));
+  SJ_ASSIGN_OR_RETURN(Positions positions, ReadPositions(run));
   Reach(RunStage::kStore, hooks);
   SJ_RETURN_IF_ERROR(OpenState(hooks.connectors, run));
   SJ_RETURN_IF_ERROR(base::Failpoint("run.before_restore"));
   if (hooks.confirm_generation) {
     SJ_RETURN_IF_ERROR(hooks.confirm_generation());
   }
-  if (committed.empty() || run->checkpointer == nullptr) {
+  if (positions.committed.empty() || run->checkpointer == nullptr) {
     if (run->objects != nullptr) {
       SJ_RETURN_IF_ERROR(store::ProbeObjectStore(
           *run->objects, run->config->job_uid + "/probe/" + Incarnation(*run->config)));
@@ -290,7 +359,9 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
     return StartFresh(run);
   }
   Reach(RunStage::kRestore, hooks);
-  SJ_ASSIGN_OR_RETURN(run->restored, run->checkpointer->Restore(committed, run->state.get()));
+  SJ_ASSIGN_OR_RETURN(run->restored,
+                      run->checkpointer->Restore(positions.committed, run->state.get()));
+  SJ_RETURN_IF_ERROR(AddPartitions(run, positions));
   base::LogInfo("restored", {{"epoch", run->restored.epoch},
                              {"objects", run->restored.objects},
                              {"bytes", run->restored.bytes}});

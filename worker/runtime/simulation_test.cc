@@ -119,6 +119,66 @@ TEST(Simulation, NthCommitLogOperationFailsBetweenThreads) {
   }
 }
 
+std::string Event(int minute, int i) {
+  char text[96];
+  std::snprintf(text, sizeof text, R"({"k":"k%d","v":1,"t":"2026-01-01 00:%02d:%02d.000"})", i % 3,
+                minute, i);
+  return text;
+}
+
+// A source topic gets more partitions than the job has ever known: they are read from their
+// beginning, once, whoever owns them then.
+TEST(Simulation, AddedPartitionsAreReadFromTheirBeginning) {
+  for (int replicas : {1, 2, 3}) {
+    SimJob job(kSql);
+    ASSERT_TRUE(job.Plan().ok());
+    job.kafka().CreateTopic("ev", 2);
+    job.kafka().CreateTopic("agg", 1);
+    for (int i = 0; i < 40; ++i) {
+      job.kafka().Append("ev", i % 2, Event(1, i));
+    }
+    job.kafka().SetGate(5);
+    base::Status status = job.RunToGate({2, 1, 0}, "ev", false);
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    job.kafka().CreateTopic("ev", 5);
+    for (int i = 0; i < 40; ++i) {
+      job.kafka().Append("ev", 2 + i % 3, Event(2, i));
+    }
+    job.kafka().SetGate(-1);
+    status = job.RunToEnd({replicas, 1, 0});
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    std::vector<std::string> expected;
+    for (int minute : {1, 2}) {
+      for (int second = 0; second < 40; second += 10) {
+        for (int key = 0; key < 3; ++key) {
+          int count = second % 3 == key ? 4 : 3;
+          char text[96];
+          std::snprintf(text, sizeof text, "+I|k%d|2026-01-01 00:%02d:%02d|%d|%d", key, minute,
+                        second, count, count);
+          expected.push_back(text);
+        }
+      }
+    }
+    std::sort(expected.begin(), expected.end());
+    EXPECT_EQ(Sorted(job.kafka().Committed("agg")), expected) << replicas << " workers";
+  }
+}
+
+// Positions of partitions that were known are gone: nothing may be read again.
+TEST(Simulation, LostPositionsAreRefused) {
+  for (int partition : {0, 3}) {
+    SimJob job(kSql);
+    Workload load = MakeWorkload(4, 60);
+    Load(load, &job);
+    job.kafka().SetGate(5);
+    ASSERT_TRUE(job.RunToGate({1, 1, 0}, "ev", false).ok());
+    job.kafka().ForgetOffset({"ev", partition});
+    job.kafka().SetGate(-1);
+    base::Status status = job.RunToEnd({1, 1, 1});
+    EXPECT_EQ(status.kind(), base::ErrorKind::kCorrupt) << status.ToString();
+  }
+}
+
 // Random parallelism, random cuts, until the input is used up.
 void RunSeed(uint64_t seed) {
   std::mt19937_64 random(seed);

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "api/base/log.h"
+#include "api/base/watchdog.h"
 #include "worker/runtime/task_thread.h"
 
 namespace sj::worker::runtime {
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kStopSlice{50};
 constexpr std::chrono::seconds kHealthyAfter{60};
+constexpr std::chrono::seconds kEndThreadsMax{120};
 
 // Waits, but not past a stop. False: stopped.
 bool WaitFor(std::chrono::milliseconds time, const JobHooks& hooks, const base::Clock& clock,
@@ -44,6 +46,7 @@ void StartThreads(const JobHooks& hooks, std::vector<std::unique_ptr<TaskThread>
 
 // Threads end before what they use: stop, unblock, join, release.
 void EndThreads(RunContext* run, std::vector<std::unique_ptr<TaskThread>>* threads) {
+  base::WatchedCall watched("end the task threads", kEndThreadsMax);
   run->stop.store(true);
   run->log->Cancel();
   run->WakeAll();

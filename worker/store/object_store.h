@@ -29,7 +29,8 @@ class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
   // Stores a new object; the write is durable and its checksum verified when this returns ok.
-  // kConflict when the key exists already.
+  // kConflict when the key exists already with other contents. The same contents may count as
+  // stored: whether the answer to an earlier request of this very call was lost cannot be known.
   virtual base::Status Put(const std::string& key, std::string_view bytes) = 0;
   virtual base::Result<std::string> Get(const std::string& key) = 0;  // kNotFound
   // kCorrupt when the object ends before offset + length.

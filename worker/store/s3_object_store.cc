@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Put is one PUT with the payload's SHA-256 in the signature and as a checksum, on the condition
-// that the key is new, then a HEAD that must give the same length and checksum. When an attempt
-// ends without an answer and a later one finds the key taken, the object is compared with what was
-// to be written: the first attempt may have succeeded after all. Thread-safe.
+// that the key is new, then a HEAD that must give the same length and checksum. When the key is
+// taken, the object is compared with what was to be written: an attempt whose answer was lost may
+// have succeeded after all, also one of the HTTP library's own, which sends a request a second time
+// when a kept connection turns out to be closed. Thread-safe.
 #include "worker/store/s3_object_store.h"
 
 #include <fmt/format.h>
@@ -76,8 +77,7 @@ class S3ObjectStore final : public ObjectStore {
   std::string FullKey(const std::string& key) const {
     return prefix_.empty() ? key : prefix_ + "/" + key;
   }
-  Outcome Upload(const std::string& key, std::string_view bytes, const Fingerprint& fingerprint,
-                 bool* unknown);
+  Outcome Upload(const std::string& key, std::string_view bytes, const Fingerprint& fingerprint);
   Outcome Read(const std::string& key, const std::string& range, uint64_t expected_bytes) const;
   Outcome Head(const std::string& key) const;
   base::Result<bool> IsSame(const std::string& key, const Fingerprint& fingerprint) const;
@@ -99,19 +99,14 @@ base::Status S3ObjectStore::Put(const std::string& key, std::string_view bytes) 
   }
   const Fingerprint fingerprint = FingerprintOf(bytes);
   SJ_RETURN_IF_ERROR(base::Failpoint("checkpoint.in_upload"));
-  bool unknown = false;
-  Outcome outcome = Upload(key, bytes, fingerprint, &unknown);
+  Outcome outcome = Upload(key, bytes, fingerprint);
   if (outcome.ok() && outcome->status == 501 && conditional_.exchange(false)) {
-    outcome = Upload(key, bytes, fingerprint, &unknown);
+    outcome = Upload(key, bytes, fingerprint);
   }
   if (Success(outcome)) {
     return Verify(key, fingerprint);
   }
-  bool taken = outcome.ok() && outcome->status == 412;
-  if (taken && !unknown) {
-    return base::Conflict(fmt::format("{}: the key exists already", what));
-  }
-  if (taken) {
+  if (outcome.ok() && outcome->status == 412) {
     SJ_ASSIGN_OR_RETURN(bool same, IsSame(key, fingerprint));
     return same ? base::OkStatus()
                 : base::Conflict(fmt::format("{}: the key exists with other contents", what));
@@ -119,9 +114,8 @@ base::Status S3ObjectStore::Put(const std::string& key, std::string_view bytes) 
   return Failure(what, outcome);
 }
 
-// *unknown: an attempt ended without an answer that says whether it took effect.
 Outcome S3ObjectStore::Upload(const std::string& key, std::string_view bytes,
-                              const Fingerprint& fingerprint, bool* unknown) {
+                              const Fingerprint& fingerprint) {
   bool conditional = conditional_;
   if (!conditional) {
     Outcome head = Head(key);
@@ -139,11 +133,7 @@ Outcome S3ObjectStore::Upload(const std::string& key, std::string_view bytes,
   if (conditional) {
     request.headers.emplace_back("If-None-Match", "*");
   }
-  return client_.Retry(request, [&](const Outcome& outcome) {
-    bool again = Transient(outcome);
-    *unknown = *unknown || (again && (!outcome.ok() || outcome->status >= 500));
-    return !again;
-  });
+  return client_.Retry(request, [](const Outcome& outcome) { return !Transient(outcome); });
 }
 
 Outcome S3ObjectStore::Head(const std::string& key) const {

@@ -144,7 +144,7 @@ TEST(S3ObjectStoreTest, PutIsConditionalSignedAndVerified) {
             (std::vector<std::string>{"PUT /bucket/pre/k", "HEAD /bucket/pre/k"}));
   EXPECT_NE(bench.server->authorization.find("Credential=AK/20231114/us-east-1/s3/aws4_request"),
             std::string::npos);
-  EXPECT_EQ(bench.store->Put("k", "bytes").kind(), ErrorKind::kConflict);
+  EXPECT_EQ(bench.store->Put("k", "other").kind(), ErrorKind::kConflict);
   EXPECT_EQ(bench.pauses, 0);
 }
 
@@ -180,6 +180,17 @@ TEST(S3ObjectStoreTest, OwnUploadIsRecognisedAfterALostAnswer) {
     Bench bench;
     bench.server->keeps_checksums = checksums;
     bench.server->script.push_back({base::Unavailable("answer lost"), true});
+    EXPECT_TRUE(bench.store->Put("k", "bytes").ok());
+    EXPECT_EQ(bench.server->objects[kTarget], "bytes");
+  }
+}
+
+// The HTTP library has sent the request a second time by itself: only the second answer is seen.
+TEST(S3ObjectStoreTest, OwnUploadIsRecognisedWhenOnlyItsRepetitionIsAnswered) {
+  for (bool checksums : {true, false}) {
+    Bench bench;
+    bench.server->keeps_checksums = checksums;
+    bench.server->script.push_back({Answer(412, "PreconditionFailed"), true});
     EXPECT_TRUE(bench.store->Put("k", "bytes").ok());
     EXPECT_EQ(bench.server->objects[kTarget], "bytes");
   }

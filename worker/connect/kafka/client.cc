@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "api/base/log.h"
+#include "api/base/watchdog.h"
 #include "worker/connect/kafka/errors.h"
 
 namespace sj::worker::connect::kafka {
@@ -53,6 +54,12 @@ int Deadline::Slice(milliseconds slice) const {
   auto left =
       std::chrono::duration_cast<milliseconds>(end_ - std::chrono::steady_clock::now()).count();
   return static_cast<int>(std::clamp<int64_t>(left, 1, slice.count()));
+}
+
+Client::~Client() {
+  // Waits for the library's threads, and with them for a name look-up that is under way.
+  base::WatchedCall watched("end a kafka client");
+  rk_.reset();
 }
 
 base::Result<ConfHandle> Client::MakeConf(const Cluster& cluster, Role role,

@@ -32,6 +32,7 @@ class Client {
   // kInvalidArgument for settings the library refuses. No network is touched.
   static base::Result<std::unique_ptr<Client>> Make(const Cluster& cluster, Role role,
                                                     const Properties& extra);
+  ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 

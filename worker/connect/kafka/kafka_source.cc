@@ -131,6 +131,18 @@ base::Result<std::vector<PartitionStart>> KafkaSource::ResolveStart(
     const std::vector<int>& partitions) {
   std::vector<int64_t> offsets;
   SJ_RETURN_IF_ERROR(ResolveStartOf(partitions, &offsets));
+  return WithEnds(partitions, offsets);
+}
+
+base::Result<std::vector<PartitionStart>> KafkaSource::ResolveBeginning(
+    const std::vector<int>& partitions) {
+  std::vector<int64_t> offsets(partitions.size(), kNoOffset);
+  SJ_RETURN_IF_ERROR(AtEdge(partitions, false, &offsets));
+  return WithEnds(partitions, offsets);
+}
+
+base::Result<std::vector<PartitionStart>> KafkaSource::WithEnds(
+    const std::vector<int>& partitions, const std::vector<int64_t>& offsets) {
   std::vector<PartitionStart> starts;
   for (size_t i = 0; i < partitions.size(); ++i) {
     starts.push_back({.partition = partitions[i], .offset = offsets[i], .end_offset = {}});

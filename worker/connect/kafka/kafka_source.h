@@ -23,6 +23,8 @@ class KafkaSource final : public Source {
   base::Result<int> PartitionCount() override;
   base::Result<std::vector<PartitionStart>> ResolveStart(
       const std::vector<int>& partitions) override;
+  base::Result<std::vector<PartitionStart>> ResolveBeginning(
+      const std::vector<int>& partitions) override;
   base::Result<std::unique_ptr<SourceReader>> OpenReader(const std::vector<PartitionStart>& starts,
                                                          const std::vector<int>& columns,
                                                          CommitLog* log) override;
@@ -33,6 +35,8 @@ class KafkaSource final : public Source {
  private:
   base::Result<Client*> Metadata();
   base::Status ResolveStartOf(const std::vector<int>& partitions, std::vector<int64_t>* out);
+  base::Result<std::vector<PartitionStart>> WithEnds(const std::vector<int>& partitions,
+                                                     const std::vector<int64_t>& offsets);
   base::Status ResolveEndOf(const std::vector<int>& partitions,
                             std::vector<PartitionStart>* starts);
   base::Status GroupOffsets(const std::vector<int>& partitions, std::vector<int64_t>* out);

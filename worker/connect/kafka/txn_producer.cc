@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "api/base/watchdog.h"
 #include "worker/connect/kafka/errors.h"
 
 namespace sj::worker::connect::kafka {
@@ -29,12 +30,28 @@ base::Result<std::unique_ptr<TxnProducer>> TxnProducer::Make(const Cluster& clus
       Client::Make(cluster, Role::kTransactional, {{"transactional.id", transactional_id}}));
   auto producer =
       std::unique_ptr<TxnProducer>(new TxnProducer(transactional_id, std::move(client)));
+  for (const auto& [name, value] : cluster.producer) {
+    if (name == "transaction.timeout.ms") {
+      producer->timeout_ = milliseconds(std::atoll(value.c_str()));
+    }
+  }
   producer->topics_.reserve(kTopicsMax);
   return producer;
 }
 
 TxnProducer::~TxnProducer() {
   topics_.clear();  // before the client they belong to
+}
+
+base::Status TxnProducer::InWords(base::Status status) const {
+  auto open = std::chrono::steady_clock::now() - begun_at_.load();
+  if (status.kind() != base::ErrorKind::kFenced || open < timeout_) {
+    return status;
+  }
+  return base::Fenced(fmt::format(
+      "{}. The transaction was open for {} ms, longer than 'transaction.timeout.ms' = {}: the"
+      " broker may have ended it because the checkpoint was slower than that",
+      status.message(), std::chrono::duration_cast<milliseconds>(open).count(), timeout_.count()));
 }
 
 base::Status TxnProducer::FromError(ErrorHandle error, std::string_view doing) {
@@ -44,8 +61,8 @@ base::Status TxnProducer::FromError(ErrorHandle error, std::string_view doing) {
   rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(client_->handle(), text, sizeof text);
   if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR) {
     bool fenced = IsFencing(fatal) || IsFencing(code);
-    return FromCode(fenced ? RD_KAFKA_RESP_ERR__FENCED : fatal,
-                    fmt::format("{} as \"{}\"", doing, id_), text);
+    return InWords(FromCode(fenced ? RD_KAFKA_RESP_ERR__FENCED : fatal,
+                            fmt::format("{} as \"{}\"", doing, id_), text));
   }
   base::Status delivery = client_->DeliveryFailure();
   if (!delivery.ok() && delivery.kind() == base::ErrorKind::kInvalidArgument) {
@@ -58,6 +75,7 @@ base::Status TxnProducer::FromError(ErrorHandle error, std::string_view doing) {
 base::Status TxnProducer::Init(milliseconds total) {
   Deadline deadline(total);
   for (;;) {
+    base::WatchedCall watched("start transactions");
     ErrorHandle error(
         rd_kafka_init_transactions(client_->handle(), deadline.Slice(milliseconds(2000))));
     if (error == nullptr) {
@@ -77,6 +95,7 @@ base::Status TxnProducer::Init(milliseconds total) {
 
 base::Status TxnProducer::Begin() {
   client_->ClearDelivery();
+  begun_at_.store(std::chrono::steady_clock::now());
   ErrorHandle error(rd_kafka_begin_transaction(client_->handle()));
   return error == nullptr ? base::OkStatus() : FromError(std::move(error), "begin a transaction");
 }
@@ -154,10 +173,10 @@ base::Status TxnProducer::Produce(const OutputRecord& record, const std::atomic<
     if (!is_fatal && !delivery.ok()) {
       return delivery;
     }
-    return FromCode(is_fatal ? fatal : code,
-                    fmt::format("write a record of {} bytes to topic \"{}\"", record.value.size(),
-                                record.topic),
-                    is_fatal ? text : "");
+    return InWords(FromCode(is_fatal ? fatal : code,
+                            fmt::format("write a record of {} bytes to topic \"{}\"",
+                                        record.value.size(), record.topic),
+                            is_fatal ? text : ""));
   }
   if ((produced_.fetch_add(1, std::memory_order_relaxed) & (kServeEvery - 1)) == 0) {
     rd_kafka_poll(client_->handle(), 0);
@@ -168,11 +187,12 @@ base::Status TxnProducer::Produce(const OutputRecord& record, const std::atomic<
 base::Status TxnProducer::Flush(milliseconds total) {
   Deadline deadline(total);
   for (;;) {
+    base::WatchedCall watched("flush");
     rd_kafka_resp_err_t code = rd_kafka_flush(client_->handle(), deadline.Slice(kSliceMax));
     char text[512];
     rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(client_->handle(), text, sizeof text);
     if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return FromCode(fatal, fmt::format("flush as \"{}\"", id_), text);
+      return InWords(FromCode(fatal, fmt::format("flush as \"{}\"", id_), text));
     }
     if (base::Status failed = client_->DeliveryFailure(); !failed.ok()) {
       requires_abort_ = true;
@@ -203,6 +223,7 @@ base::Status TxnProducer::SendOffsets(const std::string& group,
   GroupMetadataHandle metadata(rd_kafka_consumer_group_metadata_new(group.c_str()));
   Deadline deadline(total);
   for (;;) {
+    base::WatchedCall watched("send offsets");
     ErrorHandle error(rd_kafka_send_offsets_to_transaction(
         client_->handle(), list.get(), metadata.get(), deadline.Slice(kSliceMax)));
     if (error == nullptr) {
@@ -223,6 +244,7 @@ base::Status TxnProducer::Commit(milliseconds total) {
   uint64_t sent_before = client_->end_txn_sent();
   Deadline deadline(total);
   for (;;) {
+    base::WatchedCall watched("commit");
     ErrorHandle error(rd_kafka_commit_transaction(client_->handle(), deadline.Slice(kSliceMax)));
     if (error == nullptr) {
       suspicious_ = suspicious_ || client_->end_txn_sent() - sent_before > 1;
@@ -252,8 +274,12 @@ base::Status TxnProducer::Abort(milliseconds total) {
   suspicious_ = true;
   requires_abort_ = false;
   Deadline deadline(total);
-  rd_kafka_flush(client_->handle(), deadline.Slice(total));
+  {
+    base::WatchedCall watched("flush before an abort");
+    rd_kafka_flush(client_->handle(), deadline.Slice(total));
+  }
   for (;;) {
+    base::WatchedCall watched("abort");
     ErrorHandle error(rd_kafka_abort_transaction(client_->handle(), deadline.Slice(kSliceMax)));
     if (error == nullptr) {
       return base::OkStatus();

@@ -2,7 +2,8 @@
 // TxnProducer: one transactional producer instance and its bounded calls. Rules, each proved
 // against a real broker: a retriable error means the same call again; "requires abort" and fatal
 // errors end the instance; flush before every abort, never purge, else the sequence numbers get a
-// hole. Produce is thread-safe, the rest belongs to one thread at a time.
+// hole. A call of the library that does not come back after its slice ends the process
+// (api/base/watchdog.h). Produce is thread-safe, the rest belongs to one thread at a time.
 #pragma once
 
 #include <atomic>
@@ -53,12 +54,17 @@ class TxnProducer {
  private:
   TxnProducer(std::string id, std::unique_ptr<Client> client)
       : id_(std::move(id)), client_(std::move(client)) {}
+  // An expired transaction looks like a take-over: says so where it may be one.
+  base::Status InWords(base::Status status) const;
   base::Status FromError(ErrorHandle error, std::string_view doing);
   base::Result<rd_kafka_topic_t*> Topic(std::string_view name);
   rd_kafka_resp_err_t TryProduce(rd_kafka_topic_t* topic, const OutputRecord& record);
 
   const std::string id_;
   std::unique_ptr<Client> client_;
+  milliseconds timeout_{60'000};  // the library's default
+  std::atomic<std::chrono::steady_clock::time_point> begun_at_{
+      std::chrono::steady_clock::time_point::max()};
   bool suspicious_ = false;
   bool requires_abort_ = false;
   std::atomic<uint32_t> produced_{0};

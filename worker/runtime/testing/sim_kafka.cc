@@ -138,6 +138,11 @@ void SimKafka::CreateTopic(const std::string& topic, int partitions) {
   topics_[topic].resize(partitions);
 }
 
+void SimKafka::ForgetOffset(const types::InputPartition& partition) {
+  std::lock_guard<std::mutex> lock(mu_);
+  offsets_.erase(partition);
+}
+
 void SimKafka::Append(const std::string& topic, int partition, std::string value) {
   std::lock_guard<std::mutex> lock(mu_);
   topics_.at(topic).at(partition).push_back({std::move(value), nullptr});

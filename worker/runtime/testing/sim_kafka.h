@@ -29,9 +29,10 @@ class SimKafka {
     std::shared_ptr<Transaction> transaction;  // shared by its records; null: not transactional
   };
 
-  void CreateTopic(const std::string& topic, int partitions);
+  void CreateTopic(const std::string& topic, int partitions);  // or adds partitions to it
   void Append(const std::string& topic, int partition, std::string value);
-  int Partitions(const std::string& topic);  // 0: no such topic
+  int Partitions(const std::string& topic);                   // 0: no such topic
+  void ForgetOffset(const types::InputPartition& partition);  // as when it expired
   // Committed values of a topic, in order within a partition.
   std::vector<std::string> Committed(const std::string& topic);
   int64_t End(const types::InputPartition& partition);
