@@ -123,7 +123,7 @@ def test_moody_server(operator, place):
 
 @pytest.mark.fault(27, "children are edited and deleted by hand", "repaired, under their own names")
 @pytest.mark.fault(28, "a stranger's object has a child's name",
-                   "not taken, not overwritten, told in a condition")
+                   "not taken, not overwritten, told in a condition; served once it is away")
 def test_children(operator, place):
     kubectl, probe = operator.kubectl, place().apply().wait_served()
     workers = probe.child("statefulsets")["metadata"]["name"]
@@ -143,6 +143,8 @@ def test_children(operator, place):
     taken.apply()
     wait_until("the words", lambda: "taken-worker" in condition_text(taken.get()), 30)
     assert kubectl.get("service", "taken-worker", probe.namespace) == before
+    kubectl.delete("service", "taken-worker", probe.namespace)
+    taken.wait_served(90)
 
 
 @pytest.mark.fault(37, "nothing happens", "nothing is written")

@@ -9,11 +9,15 @@ transactional id. Cases of docs/operations/faults.md, and their steps:
 - 51, 52 answers to commits and to offset commits are lost, requests are doubled; once the worker dies
   before it could ask again
 - 57 the input is deleted and made anew while the job is away: refused, nothing is written
+- 59 the input gets more partitions: a restart reads the new ones from their beginning, once
 - 61 transactions expire while the store is slow: the worker gives up and the next one is exact
 - 76 a stranger takes the transactional ids over: the worker ends as fenced, the next one is exact
 - 80 a stranger's transaction stands open in the input: the job waits, lives, and goes on
+- 82 commits are swallowed for ever: the attempt ends in a bound, the next one is exact (long)
 - 118 a bit of a fetched batch is flipped: the worker stops there; the next one is exact
 """
+import time
+
 import pytest
 from confluent_kafka import KafkaException, Producer
 
@@ -135,8 +139,28 @@ def test_input_made_anew(case):
     assert topics.ends(case.kafka.bootstrap, case.sink) == before, "something was written"
 
 
+@pytest.mark.fault(59, "the input gets more partitions",
+                   "a restart reads the new ones from their beginning, once; exact")
+def test_partitions_are_added(case):
+    case.topics(4)
+    job = case.job_file()
+    case.write(Shape(events=10_000, seed=206, partitions=4), close=False)
+    first = case.worker("first", job)
+    first.wait_running()
+    wait_until("all records read", lambda: first.status()["recordsIn"] >= 10_000)
+    topics.grow(case.kafka.bootstrap, case.source, 6)
+    stays_true("the worker's life with its own partitions", first.running, 2)
+    assert first.stop() == OK
+    # Windows of the first hour may have fired by now: what is added is of the second.
+    case.write(Shape(events=10_000, seed=207, partitions=6, start=Shape.start + 3_600_000))
+    second = case.worker("second", job)
+    second.wait_running()
+    assert second.said("new source partitions")
+    prove(case, first, second)
+
+
 @pytest.mark.fault(61, "the transaction's time is over before the checkpoint is stored",
-                   "the worker gives up; the next one is exact")
+                   "the worker gives up and says why; the next one is exact")
 def test_transaction_expires_during_upload(case):
     case.topics()
     sink = {"properties.transaction.timeout.ms": "10000"}
@@ -148,6 +172,7 @@ def test_transaction_expires_during_upload(case):
         slow = store.on(s3_proxy.delay(14), "PUT", times=1)
         slow.wait()
         assert first.wait(60) == FENCED, first.log()[-1500:]
+        assert "longer than 'transaction.timeout.ms' = 10000" in error_text(first), error_text(first)
         second = case.worker("second", job)
         second.wait_running()
         load.end()
@@ -190,6 +215,30 @@ def test_foreign_transaction_in_the_input(case):
     stays_true("the wait", lambda: worker.running() and worker.status()["recordsIn"] == 0, 3)
     foreign.abort_transaction(30)
     prove(case, worker)
+
+
+@pytest.mark.long
+@pytest.mark.fault(82, "commit requests are swallowed for ever",
+                   "the attempt ends within three minutes; the next one is exact")
+def test_commits_are_swallowed(case):
+    case.topics()
+    with faults.kafka_proxy(case) as proxy, feed(case, 211) as load:
+        job = job_behind(case, proxy)
+        worker = case.worker("worker", job)
+        worker.wait_running()
+        worker.wait_epochs(2)
+        swallowed = proxy.on("request", END_TXN, kafka_proxy.drop, case.group)
+        swallowed.wait()
+        begun = time.monotonic()
+        wait_until("the end of the attempt", lambda: not worker.running() or
+                   worker.said("attempt failed"), 180)
+        assert time.monotonic() - begun >= 15, "too early: a lost broker takes as long"
+        swallowed.end()
+        workers = [worker]
+        if not worker.running() or worker.process.poll() is not None:
+            workers.append(case.worker("second", job))
+        load.end()
+        prove(case, *workers, seconds=180)
 
 
 @pytest.mark.fault(118, "a bit of a fetched record batch is flipped",

@@ -31,6 +31,7 @@ def test_doubtful_uploads(case):
                             ("HEAD", s3_proxy.NO_SUCH_KEY)):
             proxy.on(act, method, times=1).wait()
             faults.commits_on(case)
+        assert not first.said("attempt failed"), "a doubtful upload cost an attempt"
         half = s3_proxy.store_half(lambda key, data: faults.put_object(case.s3, key, data))
         proxy.on(half, "PUT", times=1).wait()
         assert first.wait(60) == FAILED

@@ -23,6 +23,8 @@ def kafka():
     made.down()
 
 
+@pytest.mark.fault(64, "one of three brokers dies, coordinators and leaders with it",
+                   "goes on with two; exact")
 def test_one_of_three_brokers_dies(case, kafka, everything):
     case.topics()
     job = case.job_file()
