@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "api/base/log.h"
+#include "api/control/headers.h"
 #include "api/v1alpha1/stream_job_json.h"
 #include "operator/resources/names.h"
 #include "operator/resources/object.h"
@@ -42,7 +43,7 @@ ServerResponse ErrorResponse(int status, std::string_view reason, std::string_vi
 ServerResponse NotLeader() {
   ServerResponse response =
       ErrorResponse(503, "NotLeader", "this replica does not lead; connect again");
-  response.headers.emplace_back(kLeaderHeader, "no");
+  response.headers.emplace_back(control::kLeaderHeader, "no");
   response.headers.emplace_back("Connection", "close");
   return response;
 }
@@ -236,8 +237,11 @@ void ControlService::State::Heartbeat(const Task& task, const kube::TokenIdentit
     return;
   }
   PendingPoll poll;
-  poll.answer = [this, task](const control::HeartbeatResponse& response) {
-    Reply(task, is_leader() ? JsonResponse(control::Encode(response)) : NotLeader());
+  // Held back for seconds, once for each worker: without the request, which has token and body.
+  poll.answer = [this, answer = task.answer](const control::HeartbeatResponse& response) {
+    ServerResponse reply = is_leader() ? JsonResponse(control::Encode(response)) : NotLeader();
+    Count(control::kHeartbeatPath, reply.status);
+    answer(std::move(reply));
   };
   poll.gone = [gone = task.gone] { return gone && gone(); };
   const Status status = registry.Heartbeat(*message, std::move(poll));

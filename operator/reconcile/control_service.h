@@ -16,8 +16,6 @@
 
 namespace sj::op::reconcile {
 
-inline constexpr std::string_view kLeaderHeader = "X-StreamJob-Leader";
-
 struct ControlOptions {
   int threads = 2;
   size_t queue_max = 4'096;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "api/control/headers.h"
 #include "api/v1alpha1/stream_job_json.h"
 #include "operator/kube/testing/fake_kube.h"
 
@@ -113,7 +114,7 @@ TEST_F(ControlServiceTest, OtherReplicaSendsWorkersOn) {
   EXPECT_EQ(response.status, 503);
   bool said = false;
   for (const auto& [name, value] : response.headers) {
-    said = said || (name == kLeaderHeader && value == "no");
+    said = said || (name == control::kLeaderHeader && value == "no");
   }
   EXPECT_TRUE(said);
 }

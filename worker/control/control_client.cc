@@ -6,6 +6,7 @@
 
 #include "api/base/hash.h"
 #include "api/base/log.h"
+#include "api/control/headers.h"
 
 namespace sj::worker::control {
 namespace {
@@ -18,6 +19,11 @@ constexpr base::Millis kCallDeadline{10'000};
 constexpr base::Millis kHold{5'000};  // also how old lag and epoch may get in the operator
 constexpr base::Millis kRetryMin{200};
 constexpr base::Millis kRetryMax{3'000};
+// A Service spreads connections over the operator's replicas: one that does not lead says so and
+// closes, and the next connection may reach the one that does. With two replicas six tries miss it
+// once in 64 times; without a leader they cost each replica little.
+constexpr int kReplicaTriesMax = 6;
+constexpr base::Millis kReplicaPause{20};
 
 wire::WorkerPhase PhaseOf(JobPhase phase) {
   switch (phase) {
@@ -37,6 +43,10 @@ wire::WorkerPhase PhaseOf(JobPhase phase) {
       return wire::WorkerPhase::kFailed;
   }
   return wire::WorkerPhase::kFailed;
+}
+
+bool DoesNotLead(const base::HttpResponse& response) {
+  return response.status == 503 && response.Header(wire::kLeaderHeader) == "no";
 }
 
 }  // namespace
@@ -71,7 +81,14 @@ base::Result<std::string> ControlClient::Post(std::string_view path, std::string
   request.body = std::move(body);
   request.deadline = deadline;
   request.response_bytes_max = wire::kMessageBytesMax;
-  SJ_ASSIGN_OR_RETURN(base::HttpResponse response, http_->Send(request, cancel));
+  base::HttpResponse response;
+  for (int tries = 1; true; ++tries) {
+    SJ_ASSIGN_OR_RETURN(response, http_->Send(request, cancel));
+    if (!DoesNotLead(response) || tries >= kReplicaTriesMax) {
+      break;
+    }
+    Pause(kReplicaPause);
+  }
   if (response.status != 200) {
     return base::Unavailable("call the operator at " + std::string(path) + ": it answered " +
                              std::to_string(response.status) + ": " + response.body.substr(0, 200));
@@ -91,6 +108,7 @@ base::Result<wire::Assignment> ControlClient::Register(const std::string& plan_h
   base::Millis backoff = kRetryMin;
   std::string last_reason;
   while (!stop.load()) {
+    const int64_t known = KnownGeneration();
     auto body = Post(wire::kRegisterPath, wire::Encode(request), kCallDeadline, nullptr);
     base::Millis wait = backoff;
     std::string reason;
@@ -113,7 +131,7 @@ base::Result<wire::Assignment> ControlClient::Register(const std::string& plan_h
       base::LogInfo("waiting for an assignment", {{"reason", reason}});
       last_reason = reason;
     }
-    Pause(wait);
+    PauseForNews(wait, known);
   }
   return base::Cancelled("register with the operator: stopped");
 }
@@ -121,6 +139,16 @@ base::Result<wire::Assignment> ControlClient::Register(const std::string& plan_h
 void ControlClient::Pause(base::Millis time) {
   std::unique_lock<std::mutex> lock(mu_);
   changed_.wait_for(lock, time, [this] { return stopping_; });
+}
+
+int64_t ControlClient::KnownGeneration() {
+  std::lock_guard<std::mutex> lock(mu_);
+  return known_generation_;
+}
+
+void ControlClient::PauseForNews(base::Millis time, int64_t known) {
+  std::unique_lock<std::mutex> lock(mu_);
+  changed_.wait_for(lock, time, [&] { return stopping_ || known_generation_ > known; });
 }
 
 void ControlClient::Start(std::function<void(wire::Command)> on_command) {

@@ -73,6 +73,9 @@ class ControlClient {
                                  base::HttpCancel* cancel);
   base::Status CheckCurrent(int64_t generation);
   void Pause(base::Millis time);
+  // The same, but ended by a heartbeat's answer that tells of a newer generation than `known`.
+  void PauseForNews(base::Millis time, int64_t known);
+  int64_t KnownGeneration();
 
   const ControlOptions options_;
   runtime::StatusBoard* const board_;

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// ControlClient against an HTTP server that plays the replicas of an operator.
+#include "worker/control/control_client.h"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <vector>
+
+#include "api/base/http_server.h"
+#include "api/control/headers.h"
+
+namespace sj::worker::control {
+namespace {
+
+namespace wire = sj::control;
+
+class ControlClientTest : public ::testing::Test {
+ protected:
+  // Answers the first `others` calls as a replica that does not lead, then as the leader.
+  void Serve(int others) {
+    base::HttpServerOptions options;
+    options.address = "127.0.0.1";
+    auto started = base::StartHttpServer(
+        options, [this, others](const base::ServerRequest&, const base::Responder& responder) {
+          responder.Answer(calls_++ < others ? NotLeader() : Assigned());
+        });
+    ASSERT_TRUE(started.ok()) << started.status().ToString();
+    server_ = *std::move(started);
+    Connect();
+  }
+
+  // Registers are told to wait for long until a heartbeat was told of generation 7.
+  void ServeNews() {
+    base::HttpServerOptions options;
+    options.threads = 2;
+    auto started = base::StartHttpServer(
+        options, [this](const base::ServerRequest& request, const base::Responder& responder) {
+          if (request.path == wire::kRegisterPath) {
+            responder.Answer(calls_++ == 0 ? Wait() : Assigned());
+          } else if (calls_ > 0 && !told_.exchange(true)) {
+            responder.Answer(News());
+          } else {
+            std::lock_guard<std::mutex> lock(mu_);
+            held_.push_back(responder);  // a poll without news
+          }
+        });
+    ASSERT_TRUE(started.ok()) << started.status().ToString();
+    server_ = *std::move(started);
+    Connect();
+  }
+
+  void Connect() {
+    ControlOptions client;
+    client.url = "http://127.0.0.1:" + std::to_string(server_->port());
+    client.job = {"ns", "job", "uid"};
+    auto made = ControlClient::Make(client, &board_, &base::RealClock());
+    ASSERT_TRUE(made.ok()) << made.status().ToString();
+    client_ = *std::move(made);
+  }
+
+  static base::ServerResponse Body(std::string text) {
+    base::ServerResponse response;
+    response.body = std::move(text);
+    return response;
+  }
+
+  static base::ServerResponse Wait() {
+    wire::RegisterResponse message;
+    message.wait_reason = "WaitingForDrain";
+    message.retry_after = base::Millis(3'000);
+    return Body(wire::Encode(message));
+  }
+
+  static base::ServerResponse News() {
+    wire::HeartbeatResponse message;
+    message.generation = 7;
+    return Body(wire::Encode(message));
+  }
+
+  static base::ServerResponse NotLeader() {
+    base::ServerResponse response;
+    response.status = 503;
+    response.headers = {{std::string(wire::kLeaderHeader), "no"}, {"Connection", "close"}};
+    return response;
+  }
+
+  static base::ServerResponse Assigned() {
+    wire::RegisterResponse message;
+    message.assignment = wire::Assignment{};
+    message.assignment->generation = 7;
+    message.assignment->replicas = 1;
+    message.assignment->shards = 16;
+    message.assignment->max_parallelism = 128;
+    return Body(wire::Encode(message));
+  }
+
+  std::atomic<int> calls_{0};
+  std::atomic<bool> told_{false};
+  std::mutex mu_;
+  std::vector<base::Responder> held_;  // guarded by mu_
+  std::atomic<bool> stop_{false};
+  runtime::StatusBoard board_;
+  std::unique_ptr<base::HttpServer> server_;
+  std::unique_ptr<ControlClient> client_;
+};
+
+// By the back-off alone these five answers would take three seconds.
+TEST_F(ControlClientTest, GoesOnToAnotherReplicaAtOnce) {
+  Serve(5);
+  const base::MonoTime begun = base::RealClock().Mono();
+  auto assignment = client_->Register("plan", {}, stop_);
+  ASSERT_TRUE(assignment.ok()) << assignment.status().ToString();
+  EXPECT_EQ(assignment->generation, 7);
+  EXPECT_EQ(calls_, 6);
+  EXPECT_LT(base::RealClock().Mono() - begun, base::Millis(1'500));
+}
+
+TEST_F(ControlClientTest, BacksOffWhenNobodyLeads) {
+  Serve(8);
+  const base::MonoTime begun = base::RealClock().Mono();
+  auto assignment = client_->Register("plan", {}, stop_);
+  ASSERT_TRUE(assignment.ok()) << assignment.status().ToString();
+  EXPECT_EQ(calls_, 9);
+  EXPECT_GE(base::RealClock().Mono() - begun, base::Millis(200));
+}
+
+TEST_F(ControlClientTest, NewsOfAHeartbeatEndsTheWaitForAnAssignment) {
+  ServeNews();
+  const base::MonoTime begun = base::RealClock().Mono();
+  auto assignment = base::Result<wire::Assignment>(base::Cancelled("not asked"));
+  std::thread registers([&] { assignment = client_->Register("plan", {}, stop_); });
+  while (calls_ == 0) {
+    std::this_thread::yield();
+  }
+  client_->Start([](wire::Command) {});
+  registers.join();
+  client_->Stop();
+  ASSERT_TRUE(assignment.ok()) << assignment.status().ToString();
+  EXPECT_EQ(assignment->generation, 7);
+  EXPECT_LT(base::RealClock().Mono() - begun, base::Millis(2'000));
+}
+
+}  // namespace
+}  // namespace sj::worker::control
