@@ -228,6 +228,9 @@ void HttpSession::Refuse(error_code error) {
 void HttpSession::Dispatch() {
   auto message = parser_->release();
   parser_.reset();
+  if (in_.empty()) {
+    std::string().swap(in_);  // a long poll may stay for long
+  }
   keep_alive_ = message.keep_alive() && !loop_->stopping;
   head_only_ = message.method() == http::verb::head;
   ServerRequest request;
