@@ -190,6 +190,9 @@ int Server::Run() {
     if (!assignment.ok()) {
       break;
     }
+    base::LogInfo("assigned", {{"generation", assignment->generation},
+                               {"replicas", assignment->replicas},
+                               {"ordinal", options_.ordinal}});
     if (!RunGeneration(*assignment)) {
       break;
     }

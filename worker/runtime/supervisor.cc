@@ -3,6 +3,7 @@
 #include "worker/runtime/supervisor.h"
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 
 #include "api/base/log.h"
@@ -56,6 +57,28 @@ void EndThreads(RunContext* run, std::vector<std::unique_ptr<TaskThread>>* threa
   threads->clear();
 }
 
+// How long the start of an attempt spent in each stage, for its log line.
+class StageClock {
+ public:
+  explicit StageClock(const base::Clock& clock) : clock_(clock), since_(clock.Mono()) {}
+  void Enter(RunStage stage) {
+    const base::MonoTime now = clock_.Mono();
+    spent_[stage_] += std::chrono::duration_cast<base::Millis>(now - since_).count();
+    since_ = now;
+    stage_ = stage;
+  }
+  int64_t Spent(RunStage stage) const {
+    auto it = spent_.find(stage);
+    return it == spent_.end() ? 0 : it->second;
+  }
+
+ private:
+  const base::Clock& clock_;
+  base::MonoTime since_;
+  RunStage stage_ = RunStage::kConnect;
+  std::map<RunStage, int64_t> spent_;
+};
+
 void NoteFailure(const base::Status& status, const base::Clock& clock, StatusBoard* board) {
   base::LogError("attempt failed", {{"error", status.ToString()}});
   board->Update([&](JobStatus& s) {
@@ -75,8 +98,10 @@ base::Result<Outcome> RunAttempt(const JobConfig& config, const JobHooks& hooks,
     s.generation = config.generation;
     s.oldest_generation.reset();
   });
+  StageClock stages(clock);
   JobHooks staged = hooks;
   staged.on_stage = [&](RunStage stage) {
+    stages.Enter(stage);
     if (stage == RunStage::kOffsets) {
       base::LogDebug("generation is current",
                      {{"generation", config.generation}, {"ordinal", config.ordinal}});
@@ -90,6 +115,7 @@ base::Result<Outcome> RunAttempt(const JobConfig& config, const JobHooks& hooks,
     }
   };
   SJ_ASSIGN_OR_RETURN(auto run, OpenRun(config, staged, clock));
+  stages.Enter(RunStage::kRun);
   std::vector<std::unique_ptr<TaskThread>> threads;
   for (int t = 0; t < config.threads; ++t) {
     auto thread = TaskThread::Make(run.get(), t);
@@ -108,7 +134,13 @@ base::Result<Outcome> RunAttempt(const JobConfig& config, const JobHooks& hooks,
   base::LogInfo("running", {{"generation", config.generation},
                             {"ordinal", config.ordinal},
                             {"threads", config.threads},
-                            {"from_epoch", run->restored.epoch}});
+                            {"from_epoch", run->restored.epoch},
+                            {"connect_ms", stages.Spent(RunStage::kConnect)},
+                            {"fence_ms", stages.Spent(RunStage::kFence)},
+                            {"start_ms", stages.Spent(RunStage::kGeneration)},
+                            {"offsets_ms", stages.Spent(RunStage::kOffsets)},
+                            {"store_ms", stages.Spent(RunStage::kStore)},
+                            {"restore_ms", stages.Spent(RunStage::kRestore)}});
   EpochLoop loop(run.get(), &hooks, board, &stop);
   auto outcome = loop.Run();
   EndThreads(run.get(), &threads);
