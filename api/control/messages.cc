@@ -94,6 +94,26 @@ void Fields(V& v, WorkerError& s) {
   v("message", s.message);
 }
 template <typename V>
+void Fields(V& v, PartitionLoad& s) {
+  v("topic", s.topic);
+  v("partition", s.partition);
+  v("lag", s.lag);
+  v("arrivalRate", s.arrival_rate);
+}
+template <typename V>
+void Fields(V& v, InputReport& s) {
+  v("threads", s.threads);
+  v("keyed", s.keyed);
+  v("partitions", s.partitions);
+  v("busiestRatio", s.busiest_ratio);
+  v("backPressureRatio", s.back_pressure_ratio);
+  v("lagTimeMs", s.lag_time_ms);
+  v("blockedPartitions", s.blocked_partitions);
+  v.Ms("blockedForMs", s.blocked_for);
+  v("unstableRecords", s.unstable_records);
+  v("hottest", s.hottest);
+}
+template <typename V>
 void Fields(V& v, HeartbeatRequest& s) {
   v("protocol", s.protocol, Need::kRequired);
   v("worker", s.worker, Need::kRequired);
@@ -113,6 +133,7 @@ void Fields(V& v, HeartbeatRequest& s) {
   v("recordsIn", s.records_in);
   v("recordsOut", s.records_out);
   v("busyRatio", s.busy_ratio);
+  v("input", s.input);
   v("partitions", s.partitions);
   v("error", s.error);
   v.Ms("holdMs", s.hold);

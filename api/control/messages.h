@@ -100,6 +100,32 @@ enum class Command : uint8_t {
   kStop,   // stop at once without another commit
 };
 
+// A partition with much to read.
+struct PartitionLoad {
+  std::string topic;
+  int partition = 0;
+  int64_t lag = 0;           // records up to the last stable offset
+  int64_t arrival_rate = 0;  // records/s written to it
+  bool operator==(const PartitionLoad&) const = default;
+};
+inline constexpr size_t kHottestMax = 8;
+
+// How this worker's share of the input and its threads do: what the autoscaler reads. Ratios are
+// 0..1 over the last second or so.
+struct InputReport {
+  int threads = 0;
+  bool keyed = false;                  // the plan has keyed stages, so shards are work too
+  int partitions = 0;                  // read by this worker
+  double busiest_ratio = 0;            // of the busiest task thread
+  double back_pressure_ratio = 0;      // waiting for the output, part of busy_ratio
+  std::optional<int64_t> lag_time_ms;  // age of the last record read; 0: nothing to read
+  int blocked_partitions = 0;    // all stable records are read, others wait for a transaction's end
+  base::Millis blocked_for{};    // the longest of them, without progress
+  int64_t unstable_records = 0;  // written above the last stable offset, no lag
+  std::vector<PartitionLoad> hottest;  // by lag, at most kHottestMax
+  bool operator==(const InputReport&) const = default;
+};
+
 struct HeartbeatRequest {
   int protocol = kProtocolVersion;
   WorkerRef worker;
@@ -120,6 +146,7 @@ struct HeartbeatRequest {
   int64_t restarts = 0;                     // of the engine within this process
   int64_t records_in = 0, records_out = 0;  // since process start
   std::optional<double> busy_ratio;         // 0..1, mean over the task threads
+  std::optional<InputReport> input;         // absent: not measured yet, or an older worker
   std::map<std::string, int> partitions;    // as in RegisterRequest; sent when changed
   std::optional<WorkerError> error;
   // Long poll: the answer is held up to `hold` until it would differ from what is known here.

@@ -36,6 +36,7 @@ TEST(Messages, RoundTrip) {
   beat.records_out = 4;
   beat.busy_ratio = 0.25;
   beat.partitions = {{"a", 4}};
+  beat.input = InputReport{2, true, 3, 0.75, 0.125, 4'000, 1, base::Millis(9), 5, {{"a", 2, 7, 8}}};
   beat.error = WorkerError{ErrorClass::kExternal, "KafkaDown", "no broker"};
   beat.hold = kHoldMax;
   beat.known_generation = 7;
@@ -70,6 +71,15 @@ TEST(Messages, AbsentGenerationsAreUnknown) {
   ASSERT_TRUE(answer.ok()) << answer.status().ToString();
   EXPECT_FALSE(answer->generation_floor.has_value());
   EXPECT_EQ(Encode(*answer).find("generationFloor"), std::string::npos);
+}
+
+TEST(Messages, LagTimeIsUnknownWithoutIt) {
+  const auto beat = DecodeHeartbeatRequest(
+      R"({"protocol":1,"worker":{"job":{"uid":"u"},"ordinal":0,"incarnation":"i"},)"
+      R"("phase":"Running","generation":1,"input":{"threads":2,"later":1}})");
+  ASSERT_TRUE(beat.ok()) << beat.status().ToString();
+  EXPECT_EQ(beat->input->threads, 2);
+  EXPECT_FALSE(beat->input->lag_time_ms.has_value());
 }
 
 TEST(Messages, NeighboursOneVersionApartAreUnderstood) {

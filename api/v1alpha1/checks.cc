@@ -21,6 +21,9 @@ constexpr int kMaxParallelismMax = 32'768;
 constexpr base::Millis kIntervalMin{100};
 constexpr base::Millis kIntervalMax{3'600'000};
 constexpr size_t kLocationMax = 512;
+constexpr size_t kSchedulesMax = 16;
+constexpr base::Millis kScalingTimeMin{1'000};
+constexpr base::Millis kScalingTimeMax{86'400'000};
 
 Outcome Bad(std::string reason, std::string field, std::string_view what) {
   std::string message = fmt::format("{}: {}", field, what);
@@ -325,6 +328,38 @@ Outcome CheckResources(const CheckInput& in) {
   return std::nullopt;
 }
 
+// "HH:MM".
+bool IsTimeOfDay(std::string_view text) {
+  const auto digit = [&](size_t i) { return text[i] >= '0' && text[i] <= '9'; };
+  if (text.size() != 5 || text[2] != ':' || !digit(0) || !digit(1) || !digit(3) || !digit(4)) {
+    return false;
+  }
+  return text.substr(0, 2) <= "23" && text[3] <= '5';
+}
+
+Outcome CheckSchedules(const CheckInput& in) {
+  const EffectiveAutoscaling& scaling = in.effective.autoscaling;
+  if (scaling.schedules.size() > kSchedulesMax) {
+    return Bad("InvalidAutoscaling", "spec.autoscaling.schedules",
+               fmt::format("has more than {} entries", kSchedulesMax));
+  }
+  for (size_t i = 0; i < scaling.schedules.size(); ++i) {
+    const AutoscalingSchedule& schedule = scaling.schedules[i];
+    const std::string field = fmt::format("spec.autoscaling.schedules[{}]", i);
+    if (!IsTimeOfDay(schedule.start) || !IsTimeOfDay(schedule.end)) {
+      return Bad("InvalidAutoscaling", field, "start and end must be UTC times such as \"07:30\"");
+    }
+    const int low = schedule.min_replicas.value_or(scaling.min_replicas);
+    const int high = schedule.max_replicas.value_or(scaling.max_replicas);
+    if (low < 1 || high < low || high > in.policy.replicas_max) {
+      return Bad("InvalidAutoscaling", field,
+                 fmt::format("needs 1 <= minReplicas <= maxReplicas <= {}, here {} and {}",
+                             in.policy.replicas_max, low, high));
+    }
+  }
+  return std::nullopt;
+}
+
 Outcome CheckAutoscaling(const CheckInput& in) {
   const EffectiveAutoscaling& scaling = in.effective.autoscaling;
   const bool own_maximum = in.job.spec.autoscaling.max_replicas.has_value();
@@ -341,7 +376,15 @@ Outcome CheckAutoscaling(const CheckInput& in) {
     return Bad("InvalidAutoscaling", "spec.autoscaling.targetUtilization",
                "must be a decimal text between \"0.1\" and \"0.95\"");
   }
-  return std::nullopt;
+  for (const auto& [field, value] :
+       {std::pair("spec.autoscaling.catchUp", scaling.catch_up),
+        {"spec.autoscaling.scaleUpAfter", scaling.scale_up_after},
+        {"spec.autoscaling.scaleDownAfter", scaling.scale_down_after}}) {
+    if (value < kScalingTimeMin || value > kScalingTimeMax) {
+      return Bad("InvalidAutoscaling", field, "must be between 1s and 24h");
+    }
+  }
+  return CheckSchedules(in);
 }
 
 constexpr std::array kChecks{

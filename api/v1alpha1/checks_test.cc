@@ -165,6 +165,30 @@ TEST(Checks, Autoscaling) {
             "InvalidAutoscaling spec.autoscaling");
   EXPECT_EQ(Reason([](auto& j) { j.spec.autoscaling.target_utilization = "1.5"; }),
             "InvalidAutoscaling spec.autoscaling.targetUtilization");
+  EXPECT_EQ(Reason([](auto& j) { j.spec.autoscaling.scale_up_after = base::Millis(999); }),
+            "InvalidAutoscaling spec.autoscaling.scaleUpAfter");
+  EXPECT_EQ(Reason([](auto& j) { j.spec.autoscaling.catch_up = base::Millis(0); }),
+            "InvalidAutoscaling spec.autoscaling.catchUp");
+}
+
+TEST(Checks, AutoscalingSchedules) {
+  const auto reason = [](const std::vector<AutoscalingSchedule>& schedules) {
+    return Reason([&](auto& j) {
+      j.spec.autoscaling.max_replicas = 8;
+      j.spec.autoscaling.schedules = schedules;
+    });
+  };
+  EXPECT_EQ(reason({{"day", {Weekday::kMon}, "07:30", "23:59", 2, {}}}), "0 findings: ");
+  const std::string first = "InvalidAutoscaling spec.autoscaling.schedules[0]";
+  for (const char* bad : {"24:00", "7:30", "07:60", "07-30", "", "aa:bb", "07:30 "}) {
+    EXPECT_EQ(reason({{"", {}, bad, "09:00", 2, 4}}), first) << bad;
+    EXPECT_EQ(reason({{"", {}, "09:00", bad, 2, 4}}), first) << bad;
+  }
+  EXPECT_EQ(reason({{"", {}, "07:30", "09:00", 9, {}}}), first);
+  EXPECT_EQ(reason({{"", {}, "07:30", "09:00", 0, {}}}), first);
+  EXPECT_EQ(reason({{"", {}, "07:30", "09:00", {}, 5'000}}), first);
+  EXPECT_EQ(reason(std::vector<AutoscalingSchedule>(17, {"", {}, "07:30", "09:00", 2, 4})),
+            "InvalidAutoscaling spec.autoscaling.schedules");
 }
 
 TEST(Checks, MaxParallelismIsFixedForLife) {

@@ -79,6 +79,9 @@ EffectiveAutoscaling AutoscalingOf(const AutoscalingSpec& spec, const Defaults& 
       spec.target_utilization.empty() ? defaults.target_utilization : spec.target_utilization;
   out.catch_up = spec.catch_up.value_or(defaults.catch_up);
   out.mode = spec.mode.value_or(AutoscalingMode::kAuto);
+  out.scale_up_after = spec.scale_up_after.value_or(defaults.scale_up_after);
+  out.scale_down_after = spec.scale_down_after.value_or(defaults.scale_down_after);
+  out.schedules = spec.schedules;
   return out;
 }
 

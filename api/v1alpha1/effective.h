@@ -25,6 +25,8 @@ struct Defaults {
   Resources resources{{{"cpu", "500m"}, {"memory", "512Mi"}}, {{"memory", "512Mi"}}};
   std::string target_utilization = "0.7";
   base::Millis catch_up{600'000};
+  base::Millis scale_up_after{30'000};
+  base::Millis scale_down_after{600'000};
   base::Millis stable_after{120'000};
 };
 

@@ -115,6 +115,17 @@ struct WorkerSpec {
 };
 
 enum class AutoscalingMode : uint8_t { kAuto, kAdvise };
+enum class Weekday : uint8_t { kMon, kTue, kWed, kThu, kFri, kSat, kSun };
+// Other bounds at certain hours, in UTC. The first schedule that matches the time rules.
+struct AutoscalingSchedule {
+  std::string name;
+  std::vector<Weekday> days;  // on which it starts; empty: every day
+  std::string start;          // "HH:MM"
+  std::string end;            // "HH:MM"; not after `start`: of the next day
+  std::optional<int> min_replicas;
+  std::optional<int> max_replicas;
+  bool operator==(const AutoscalingSchedule&) const = default;
+};
 struct AutoscalingSpec {
   std::optional<bool> enabled;
   std::optional<int> min_replicas;
@@ -122,6 +133,9 @@ struct AutoscalingSpec {
   std::string target_utilization;  // decimal text, "0.7"
   std::optional<base::Millis> catch_up;
   std::optional<AutoscalingMode> mode;
+  std::optional<base::Millis> scale_up_after;
+  std::optional<base::Millis> scale_down_after;
+  std::vector<AutoscalingSchedule> schedules;
 };
 
 enum class RollbackMode : uint8_t { kAuto, kOff };
@@ -214,6 +228,55 @@ struct LagStatus {
   int64_t records = 0;
   std::optional<base::WallTime> sampled_at;
 };
+
+// What the autoscaler saw: means over its window, rounded. Rates are records per second.
+struct AutoscalingInputs {
+  int64_t read_rate = 0;
+  int64_t arrival_rate = 0;  // what is read and what the lag grows by
+  std::optional<int64_t> lag_records;
+  std::optional<int64_t> lag_seconds;  // age of the oldest record not yet read, about
+  int busy_percent = 0;
+  int busiest_percent = 0;  // of the busiest task thread
+  int back_pressure_percent = 0;
+  int blocked_partitions = 0;  // wait at an open transaction
+  std::string hot_partition;   // "topic/3": holds most of the lag
+};
+// What it made of that, in records per second unless named otherwise.
+struct AutoscalingTerms {
+  int64_t capacity = 0;  // of the workers there are
+  int64_t headroom = 0;  // arrivals over the target utilisation
+  int64_t catch_up = 0;  // the lag, gone within catchUp
+  int64_t rescale = 0;   // what a rescale's pause adds to that
+  int64_t required = 0;
+  int64_t rescale_ms = 0;  // the pause: measured, or assumed before the first one
+  bool rescale_measured = false;
+};
+struct ScaleEvent {
+  std::optional<base::WallTime> time;
+  int from = 0;
+  int to = 0;
+  std::string reason;    // CamelCase
+  bool applied = false;  // false: advised only
+  int64_t pause_ms = 0;  // of the switch it caused; 0: not measured
+  int64_t capacity = 0;  // of `from` workers, records/s
+  int64_t expected = 0;  // of `to` workers
+};
+inline constexpr size_t kScaleEventsMax = 50;
+struct AutoscalingStatus {
+  AutoscalingMode mode = AutoscalingMode::kAuto;
+  int decision = 0;      // workers wanted, unless spec.replicas says otherwise
+  int current = 0;       // of the generation in force
+  int recommended = 0;   // what Advise would have Auto do
+  int min_replicas = 0;  // the bounds in force now
+  int max_replicas = 0;
+  std::string veto;     // CamelCase: why nothing changes; empty: nothing has to
+  std::string message;  // the same, and every number that matters, in words
+  std::optional<AutoscalingInputs> inputs;
+  std::optional<AutoscalingTerms> terms;
+  std::optional<base::WallTime> next_eligible_time;
+  std::optional<base::WallTime> observed_time;
+  std::vector<ScaleEvent> history;  // oldest first, of 24 h
+};
 struct LastError {
   std::optional<base::WallTime> time;
   std::string worker;
@@ -237,6 +300,9 @@ struct EffectiveAutoscaling {
   std::string target_utilization;
   base::Millis catch_up{};
   AutoscalingMode mode = AutoscalingMode::kAuto;
+  base::Millis scale_up_after{};
+  base::Millis scale_down_after{};
+  std::vector<AutoscalingSchedule> schedules;
 };
 struct EffectiveRollout {
   RollbackMode rollback = RollbackMode::kAuto;
@@ -265,6 +331,7 @@ struct StreamJobStatus {
   std::optional<GenerationStatus> generation;
   std::optional<CheckpointStatus> checkpoint;
   std::optional<LagStatus> lag;
+  std::optional<AutoscalingStatus> autoscaling;  // absent: not enabled
   int64_t restarts = 0;
   int replicas = 0;
   int ready_replicas = 0;

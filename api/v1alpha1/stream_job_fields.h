@@ -34,6 +34,17 @@ inline std::span<const base::EnumName<AutoscalingMode>> EnumNames(AutoscalingMod
   return kNames;
 }
 
+inline std::span<const base::EnumName<Weekday>> EnumNames(Weekday) {
+  static constexpr std::array<base::EnumName<Weekday>, 7> kNames{{{Weekday::kMon, "Mon"},
+                                                                  {Weekday::kTue, "Tue"},
+                                                                  {Weekday::kWed, "Wed"},
+                                                                  {Weekday::kThu, "Thu"},
+                                                                  {Weekday::kFri, "Fri"},
+                                                                  {Weekday::kSat, "Sat"},
+                                                                  {Weekday::kSun, "Sun"}}};
+  return kNames;
+}
+
 inline std::span<const base::EnumName<RollbackMode>> EnumNames(RollbackMode) {
   static constexpr std::array<base::EnumName<RollbackMode>, 2> kNames{
       {{RollbackMode::kAuto, "Auto"}, {RollbackMode::kOff, "Off"}}};
@@ -179,6 +190,16 @@ void Fields(V& v, WorkerSpec& s) {
 }
 
 template <typename V>
+void Fields(V& v, AutoscalingSchedule& s) {
+  v("name", s.name);
+  v("days", s.days);
+  v("start", s.start, Need::kRequired);
+  v("end", s.end, Need::kRequired);
+  v("minReplicas", s.min_replicas);
+  v("maxReplicas", s.max_replicas);
+}
+
+template <typename V>
 void Fields(V& v, AutoscalingSpec& s) {
   v("enabled", s.enabled);
   v("minReplicas", s.min_replicas);
@@ -186,6 +207,9 @@ void Fields(V& v, AutoscalingSpec& s) {
   v("targetUtilization", s.target_utilization);
   v("catchUp", s.catch_up);
   v("mode", s.mode);
+  v("scaleUpAfter", s.scale_up_after);
+  v("scaleDownAfter", s.scale_down_after);
+  v("schedules", s.schedules);
 }
 
 template <typename V>
@@ -258,6 +282,59 @@ void Fields(V& v, LagStatus& s) {
 }
 
 template <typename V>
+void Fields(V& v, AutoscalingInputs& s) {
+  v("readRate", s.read_rate);
+  v("arrivalRate", s.arrival_rate);
+  v("lagRecords", s.lag_records);
+  v("lagSeconds", s.lag_seconds);
+  v("busyPercent", s.busy_percent);
+  v("busiestPercent", s.busiest_percent);
+  v("backPressurePercent", s.back_pressure_percent);
+  v("blockedPartitions", s.blocked_partitions);
+  v("hotPartition", s.hot_partition);
+}
+
+template <typename V>
+void Fields(V& v, AutoscalingTerms& s) {
+  v("capacity", s.capacity);
+  v("headroom", s.headroom);
+  v("catchUp", s.catch_up);
+  v("rescale", s.rescale);
+  v("required", s.required);
+  v("rescaleMs", s.rescale_ms);
+  v("rescaleMeasured", s.rescale_measured);
+}
+
+template <typename V>
+void Fields(V& v, ScaleEvent& s) {
+  v("time", s.time);
+  v("from", s.from);
+  v("to", s.to);
+  v("reason", s.reason);
+  v("applied", s.applied);
+  v("pauseMs", s.pause_ms);
+  v("capacity", s.capacity);
+  v("expected", s.expected);
+}
+
+template <typename V>
+void Fields(V& v, AutoscalingStatus& s) {
+  v("mode", s.mode);
+  v("decision", s.decision);
+  v("current", s.current);
+  v("recommended", s.recommended);
+  v("minReplicas", s.min_replicas);
+  v("maxReplicas", s.max_replicas);
+  v("veto", s.veto);
+  v("message", s.message);
+  v("inputs", s.inputs);
+  v("terms", s.terms);
+  v("nextEligibleTime", s.next_eligible_time);
+  v("observedTime", s.observed_time);
+  v("history", s.history);
+}
+
+template <typename V>
 void Fields(V& v, LastError& s) {
   v("time", s.time);
   v("worker", s.worker);
@@ -283,6 +360,9 @@ void Fields(V& v, EffectiveAutoscaling& s) {
   v("targetUtilization", s.target_utilization);
   v("catchUp", s.catch_up);
   v("mode", s.mode);
+  v("scaleUpAfter", s.scale_up_after);
+  v("scaleDownAfter", s.scale_down_after);
+  v("schedules", s.schedules);
 }
 
 template <typename V>
@@ -316,6 +396,7 @@ void Fields(V& v, StreamJobStatus& s) {
   v("generation", s.generation);
   v("checkpoint", s.checkpoint);
   v("lag", s.lag);
+  v("autoscaling", s.autoscaling);
   v("restarts", s.restarts);
   v("replicas", s.replicas);
   v("readyReplicas", s.ready_replicas);

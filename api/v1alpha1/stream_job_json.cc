@@ -109,6 +109,10 @@ Json StatusToJson(const StreamJobStatus& status) {
     Clip(condition.message, kMessageMax);
     Clip(condition.reason, kReasonMax);
   }
+  if (bounded.autoscaling) {
+    Clip(bounded.autoscaling->message, kMessageMax);
+    Clip(bounded.autoscaling->veto, kReasonMax);
+  }
   if (bounded.last_error) {
     Clip(bounded.last_error->message, kMessageMax);
   }
