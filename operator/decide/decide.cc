@@ -9,6 +9,7 @@
 #include "operator/decide/generation.h"
 #include "operator/decide/health.h"
 #include "operator/decide/phases.h"
+#include "operator/decide/scaling.h"
 #include "operator/decide/status.h"
 
 namespace sj::op::decide {
@@ -123,13 +124,17 @@ Output Decide(const Input& in) {
   const Verdict verdict = Judge({view, plan});
   Output out;
   out.status = MakeStatus(view, plan, verdict);
+  out.events = MakeEvents(in.job.status, out.status, plan);
+  out.scaling = PutScaling(view, plan.waits_for, out.status, out.events);
   out.status_changed = v1alpha1::StatusToJson(out.status) != v1alpha1::StatusToJson(in.job.status);
   out.generation_changed = plan.next.has_value();
   if (!out.generation_changed) {
     out.actions = PlanActions(view);
   }
-  out.events = MakeEvents(in.job.status, out.status, plan);
   out.requeue_after = RequeueAfter(view, out.status);
+  if (out.scaling && (in.track != nullptr || out.scaling->look_again == Millis(0))) {
+    out.requeue_after = Earlier(out.requeue_after, out.scaling->look_again);
+  }
   out.directive = MakeDirective(view);
   if (!IsLegalMove(in.job.status.phase, verdict.phase)) {
     out.defect =

@@ -20,6 +20,13 @@ struct Event {
   std::string message;
 };
 
+// What the autoscaler asked for, to be remembered, and when to ask it again.
+struct ScalingNote {
+  int replicas = 0;
+  Millis bucket{};
+  Millis look_again{};
+};
+
 struct Output {
   v1alpha1::StreamJobStatus status;
   bool status_changed = false;
@@ -28,6 +35,7 @@ struct Output {
   std::vector<Action> actions;
   std::vector<Event> events;            // told once the status is stored
   std::optional<Millis> requeue_after;  // nothing: only when something changes
+  std::optional<ScalingNote> scaling;   // nothing: it was not asked
   Directive directive;                  // for the workers, valid for the job as it was read
   std::optional<std::string> defect;    // an illegal phase move: a defect of ours, to be logged
 };

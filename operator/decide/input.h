@@ -15,6 +15,7 @@
 #include "api/v1alpha1/effective.h"
 #include "api/v1alpha1/stream_job.h"
 #include "api/v1alpha1/stream_job_json.h"
+#include "operator/autoscale/track.h"
 #include "operator/resources/children.h"
 
 namespace sj::op::decide {
@@ -78,6 +79,7 @@ struct Input {
   WallTime leading_since;  // reports from before it are not known here
   const Settings& settings;
   std::string apply_error = "";  // what the API server said to the last pass; empty: nothing
+  const autoscale::Track* track = nullptr;  // the autoscaler's memory; null: it decides nothing
 };
 
 }  // namespace sj::op::decide

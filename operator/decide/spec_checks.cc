@@ -29,11 +29,6 @@ void AddUnsupported(const v1alpha1::StreamJobSpec& spec, Findings& all) {
                    "discarding incompatible state is not supported by this version; use Refuse, "
                    "and create a new job to start with empty state"});
   }
-  if (spec.autoscaling.enabled.value_or(false)) {
-    all.push_back({"NotSupported", "spec.autoscaling.enabled",
-                   "the autoscaler is not part of this version; set replicas, or let an HPA use "
-                   "the scale subresource"});
-  }
 }
 
 }  // namespace

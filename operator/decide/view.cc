@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "operator/decide/scaling.h"
 #include "operator/decide/spec_checks.h"
 #include "operator/resources/names.h"
 #include "operator/resources/object.h"
@@ -106,7 +107,8 @@ View MakeView(const Input& in) {
       in, v1alpha1::Effective(in.job.spec, in.settings.defaults), {}, Goal::kRun, "", 0, {}, "",
       {}};
   view.findings = SpecFindings(in, view.effective);
-  view.wanted_replicas = view.effective.replicas;
+  view.wanted_replicas = WantedReplicas(in.job, view.effective);
+  view.effective.replicas = view.wanted_replicas;
   view.wanted_hash = resources::ManifestHash(view.blueprint());
   if (in.children.stateful_set) {
     const Json& set = *in.children.stateful_set;

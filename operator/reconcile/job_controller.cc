@@ -6,6 +6,8 @@
 
 #include "api/base/check.h"
 #include "api/base/log.h"
+#include "operator/autoscale/autoscaler.h"
+#include "operator/decide/scaling.h"
 #include "operator/resources/names.h"
 #include "operator/resources/object.h"
 
@@ -53,6 +55,28 @@ struct JobController::Pass {
   bool confirmed = false;  // a quorum read agreed with `object`
 };
 
+// One job's memory of its load. Touched only by the pass over that job.
+struct JobController::Scaling {
+  std::string uid;
+  autoscale::Track track;
+};
+
+std::shared_ptr<JobController::Scaling> JobController::ScalingOf(const kube::ObjectKey& key,
+                                                                 const v1alpha1::StreamJob& job,
+                                                                 bool enabled) {
+  std::lock_guard lock(mu_);
+  if (!enabled) {
+    scaling_.erase(key);
+    return nullptr;
+  }
+  std::shared_ptr<Scaling>& scaling = scaling_[key];
+  if (scaling == nullptr || scaling->uid != job.metadata.uid) {
+    scaling = std::make_shared<Scaling>();
+    scaling->uid = job.metadata.uid;
+  }
+  return scaling;
+}
+
 JobController::JobController(ControllerParts parts, decide::Settings settings)
     : parts_(parts), settings_(std::move(settings)), leading_since_(parts.clock.Wall()) {
 }
@@ -65,6 +89,8 @@ void JobController::StartLeading() {
 void JobController::StopLeading() {
   parts_.registry.Clear();
   parts_.metrics.Clear();
+  std::lock_guard lock(mu_);
+  scaling_.clear();
 }
 
 void JobController::SetSettings(decide::Settings settings) {
@@ -83,6 +109,7 @@ Result<Outcome> JobController::Reconcile(const kube::ObjectKey& key) {
     parts_.registry.Forget(key);
     parts_.metrics.Forget(key);
     Remember(key, "");
+    ScalingOf(key, {}, false);
     return Outcome::Done();
   }
   Pass pass{key, *std::move(object), false};
@@ -99,9 +126,20 @@ Result<Outcome> JobController::Reconcile(const kube::ObjectKey& key) {
     auto it = refusals_.find(key);
     refused = it != refusals_.end() ? it->second : "";
   }
+  const base::WallTime now = parts_.clock.Wall();
+  const v1alpha1::EffectiveAutoscaling load_settings =
+      v1alpha1::Effective(read.job.spec, now_in_force.defaults).autoscaling;
+  const std::shared_ptr<Scaling> scaling = ScalingOf(key, read.job, load_settings.enabled);
+  if (scaling != nullptr) {
+    scaling->track.Note(decide::ObserveLoad(read.job, workers, now),
+                        autoscale::SpacingOf(load_settings));
+  }
   const decide::Output output =
-      decide::Decide({read.job, read.findings, seen.sql, seen.children, workers,
-                      parts_.clock.Wall(), since, now_in_force, refused});
+      decide::Decide({read.job, read.findings, seen.sql, seen.children, workers, now, since,
+                      now_in_force, refused, scaling != nullptr ? &scaling->track : nullptr});
+  if (scaling != nullptr && output.scaling) {
+    scaling->track.Remember(now, output.scaling->replicas, output.scaling->bucket);
+  }
   if (output.defect) {
     base::LogError("illegal phase move", {{"job", key.ToString()}, {"defect", *output.defect}});
   }

@@ -56,12 +56,18 @@ class JobController {
   // Keeps what the server refused for the next pass's condition; true: that is news.
   bool Remember(const kube::ObjectKey& key, const std::string& refusal);
   decide::Settings settings() const;
+  // The autoscaler's memory of this job; null when it is not scaled.
+  struct Scaling;
+  std::shared_ptr<Scaling> ScalingOf(const kube::ObjectKey& key, const v1alpha1::StreamJob& job,
+                                     bool enabled);
 
   ControllerParts parts_;
   mutable std::mutex mu_;
   decide::Settings settings_;                        // guarded by mu_
   base::WallTime leading_since_{};                   // guarded by mu_
   std::map<kube::ObjectKey, std::string> refusals_;  // guarded by mu_
+  // Guarded by mu_; owned by the map and by the pass over that job, which may outlive the entry.
+  std::map<kube::ObjectKey, std::shared_ptr<Scaling>> scaling_;
 };
 
 // The StreamJob a changed object belongs to: itself, its controller owner, or for a pod the owner

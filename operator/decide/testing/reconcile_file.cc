@@ -276,6 +276,11 @@ void PrintStatus(const v1alpha1::StreamJobStatus& status, std::string& out) {
   if (status.lag) {
     out += fmt::format("lag {}\n", status.lag->records);
   }
+  if (status.autoscaling) {
+    const v1alpha1::AutoscalingStatus& a = *status.autoscaling;
+    out += fmt::format("autoscaling decision={} current={} veto={}: {}\n", a.decision, a.current,
+                       a.veto, a.message);
+  }
   if (status.last_error) {
     out +=
         fmt::format("last error {}: {}\n", status.last_error->worker, status.last_error->message);

@@ -124,6 +124,9 @@ void SimWorkers::Beat(Talk talk) {
   beat.known_generation = worker.known;
   beat.known_started_generation = worker.known_started;
   beat.known_command = worker.known_command;
+  if (add_to_beat) {
+    add_to_beat(talk.ordinal, worker, beat);
+  }
   std::optional<control::HeartbeatResponse> response;
   PendingPoll poll{[&](const control::HeartbeatResponse& r) { response = r; },
                    [] { return false; }};

@@ -4,6 +4,7 @@
 // generation before every id ever used is fenced at it. Values; thread-compatible.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -60,6 +61,8 @@ class SimWorkers {
   bool input = false;
   // The input of every worker ends at its next step.
   bool end_of_input = false;
+  // What a worker adds to its heartbeat; half a second lies between two of them.
+  std::function<void(int ordinal, const SimWorker&, control::HeartbeatRequest&)> add_to_beat;
 
  private:
   struct Talk;  // one worker's step
