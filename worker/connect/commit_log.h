@@ -66,6 +66,8 @@ class CommitLog {
   // Fence.
   virtual base::Status Commit(types::Epoch epoch,
                               const std::vector<CommittedPosition>& positions) = 0;
+  // How long Produce calls have waited for room so far, all threads together. Thread-safe.
+  virtual uint64_t waited_ns() const { return 0; }
   // Makes blocked Produce calls return kCancelled. Thread-safe.
   virtual void Cancel() = 0;
   // Bounded: flush, abort what is open, release. The destructor calls it.

@@ -66,6 +66,11 @@ struct PartitionLag {
   int partition = 0;
   int64_t position = 0;
   int64_t stable_end = -1;  // last stable offset; -1: unknown
+  // Every stable record has been read. What lies between here and log_end waits for the end of a
+  // transaction of its producer.
+  bool at_stable_end = false;
+  int64_t log_end = -1;         // high watermark as last heard; -1: unknown
+  int64_t last_record_ms = -1;  // timestamp of the last record read; -1: none yet
 };
 
 // Owned by one task thread.

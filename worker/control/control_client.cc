@@ -25,6 +25,24 @@ constexpr base::Millis kRetryMax{3'000};
 constexpr int kReplicaTriesMax = 6;
 constexpr base::Millis kReplicaPause{20};
 
+wire::InputReport ReportOf(const runtime::InputLoad& load) {
+  wire::InputReport report;
+  report.threads = load.threads;
+  report.keyed = load.keyed;
+  report.partitions = load.partitions;
+  report.busiest_ratio = load.busiest_ratio;
+  report.back_pressure_ratio = load.back_pressure_ratio;
+  report.lag_time_ms = load.lag_time_ms;
+  report.blocked_partitions = load.blocked_partitions;
+  report.blocked_for = base::Millis(load.blocked_for_ms);
+  report.unstable_records = load.unstable_records;
+  for (const runtime::PartitionLoad& partition : load.hottest) {
+    report.hottest.push_back(
+        {partition.topic, partition.partition, partition.lag, partition.arrival_rate});
+  }
+  return report;
+}
+
 wire::WorkerPhase PhaseOf(JobPhase phase) {
   switch (phase) {
     case JobPhase::kStarting:
@@ -214,6 +232,9 @@ wire::HeartbeatRequest ControlClient::Report() {
   report.records_in = static_cast<int64_t>(status.records_in);
   report.records_out = static_cast<int64_t>(status.rows_out);
   report.busy_ratio = std::clamp(status.busy_ratio, 0.0, 1.0);
+  if (status.input) {
+    report.input = ReportOf(*status.input);
+  }
   if (!status.error.ok()) {
     report.error = wire::ToWorkerError(status.error, runtime::ReasonOf(status.stage, status.error));
   }

@@ -22,6 +22,7 @@ EpochLoop::EpochLoop(RunContext* run, const JobHooks* hooks, StatusBoard* board,
                      const std::atomic<bool>* stop)
     : run_(run), hooks_(hooks), board_(board), stop_(stop), base_(board->Get()) {
   requested_at_ = cleaned_at_ = sampled_at_ = run->clock->Mono();
+  board->Update([](JobStatus& s) { s.input.reset(); });
   next_tick_ = requested_at_ + run->config->epoch_interval;
 }
 
@@ -229,7 +230,7 @@ void EpochLoop::Publish() {
       sum.last_bad = stats.last_bad;
     }
   }
-  SampleBusy(busy_ns);
+  SampleLoad(busy_ns);
   board_->Update([&](JobStatus& s) {
     s.records_in = base_.records_in + sum.records_in;
     s.rows_out = base_.rows_out + sum.rows_out;
@@ -241,10 +242,11 @@ void EpochLoop::Publish() {
     s.lag_records = lag;
     s.watermark_ms = watermark.value_or(types::kWatermarkMin);
     s.busy_ratio = busy_ratio_;
+    s.input = meter_.load();
   });
 }
 
-void EpochLoop::SampleBusy(uint64_t busy_ns) {
+void EpochLoop::SampleLoad(uint64_t busy_ns) {
   base::MonoTime now = run_->clock->Mono();
   if (now - sampled_at_ < kBusySample) {
     return;
@@ -253,6 +255,20 @@ void EpochLoop::SampleBusy(uint64_t busy_ns) {
   busy_ratio_ = static_cast<double>(busy_ns - sampled_busy_ns_) / span_ns;
   sampled_at_ = now;
   sampled_busy_ns_ = busy_ns;
+  InputMeter::Sample sample;
+  sample.now = now;
+  sample.wall = run_->clock->Wall();
+  sample.keyed = !run_->edges.empty();
+  sample.waited_ns = run_->log == nullptr ? 0 : run_->log->waited_ns();
+  for (auto& port : run_->ports) {
+    sample.busy_ns.push_back(port->stats.busy_ns.load());
+    std::lock_guard<std::mutex> lock(port->mu);
+    for (const PartitionInput& input : port->inputs) {
+      const std::unique_ptr<connect::Source>& source = run_->sources[input.table];
+      sample.inputs.push_back({source->topic(), input.lag});
+    }
+  }
+  meter_.Take(sample);
 }
 
 }  // namespace sj::worker::runtime

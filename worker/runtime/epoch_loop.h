@@ -9,6 +9,7 @@
 #include <chrono>
 #include <vector>
 
+#include "worker/runtime/input_meter.h"
 #include "worker/runtime/job_status.h"
 #include "worker/runtime/run_context.h"
 
@@ -36,7 +37,7 @@ class EpochLoop {
                                                     const std::string& metadata) const;
   void CleanUp(const checkpoint::EpochCapture& capture);
   void Publish();
-  void SampleBusy(uint64_t busy_ns);
+  void SampleLoad(uint64_t busy_ns);
   void PublishCommit(types::Epoch epoch, const checkpoint::WrittenCheckpoint& written);
 
   RunContext* run_;
@@ -51,6 +52,7 @@ class EpochLoop {
   base::MonoTime sampled_at_;
   uint64_t sampled_busy_ns_ = 0;
   double busy_ratio_ = 0;  // over the last sample
+  InputMeter meter_;
 };
 
 }  // namespace sj::worker::runtime

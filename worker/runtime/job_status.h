@@ -41,6 +41,27 @@ enum class RunStage : uint8_t {
 // CamelCase, for conditions and events: "TopicMissing", "CheckpointStoreRefused", ...
 std::string_view ReasonOf(RunStage stage, const base::Status& status);
 
+// A partition with much to read.
+struct PartitionLoad {
+  std::string topic;
+  int partition = 0;
+  int64_t lag = 0;           // records up to the last stable offset
+  int64_t arrival_rate = 0;  // records/s, from the growth of the log
+};
+// How the input and the threads of this worker do, over the last sample: see input_meter.h.
+struct InputLoad {
+  int threads = 0;
+  bool keyed = false;
+  int partitions = 0;
+  double busiest_ratio = 0;            // of the busiest task thread
+  double back_pressure_ratio = 0;      // waiting for room in the output, part of busy_ratio
+  std::optional<int64_t> lag_time_ms;  // age of the last record read; 0: nothing to read
+  int blocked_partitions = 0;          // wait at their last stable offset with more behind it
+  int64_t blocked_for_ms = 0;          // the longest of them
+  int64_t unstable_records = 0;        // behind it
+  std::vector<PartitionLoad> hottest;  // by lag
+};
+
 struct JobStatus {
   JobPhase phase = JobPhase::kStarting;
   types::Generation generation = 0;
@@ -66,6 +87,7 @@ struct JobStatus {
   int64_t watermark_ms = types::kWatermarkMin;
   uint64_t state_bytes = 0;
   double busy_ratio = 0;  // of all task threads, over the last sample
+  std::optional<InputLoad> input;
   RunStage stage = RunStage::kConnect;
   base::Status error;  // why the last attempt ended; ok while running
   std::optional<base::WallTime> failed_at;

@@ -57,12 +57,20 @@ struct ThreadStats {
   std::atomic<int64_t> lag_records{-1};  // -1: unknown
 };
 
+// A partition as its reader sees it.
+struct PartitionInput {
+  int table = 0;
+  connect::PartitionLag lag;
+};
+
 // The epoch thread's line to one task thread.
 struct ThreadPort {
   std::atomic<types::Epoch> requested{0};
   std::atomic<bool> finished{false};  // bounded input is used up and everything was sent on
   Waker waker;
   ThreadStats stats;
+  std::mutex mu;
+  std::vector<PartitionInput> inputs;  // guarded by mu; of all partitions the thread reads
 };
 
 struct RunContext {

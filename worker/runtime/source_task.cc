@@ -160,6 +160,15 @@ void SourceTask::Capture(std::map<types::InputPartition, checkpoint::SourceState
   }
 }
 
+void SourceTask::AddInputs(std::vector<PartitionInput>* out) const {
+  if (reader_ == nullptr) {
+    return;
+  }
+  for (const connect::PartitionLag& lag : reader_->Lag()) {
+    out->push_back({plan_->table, lag});
+  }
+}
+
 int64_t SourceTask::lag_records() const {
   if (reader_ == nullptr) {
     return 0;

@@ -37,6 +37,7 @@ class SourceTask {
   int wake_fd() const { return reader_ == nullptr ? -1 : reader_->wake_fd(); }
   int64_t watermark_ms() const { return watermark_ms_; }
   int64_t lag_records() const;
+  void AddInputs(std::vector<PartitionInput>* out) const;
   uint64_t null_times() const { return null_times_; }
   uint64_t late_rows() const { return fragment_->LateRows(); }
 

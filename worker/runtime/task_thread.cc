@@ -13,6 +13,7 @@ namespace {
 constexpr int kMessagesPerStepMax = 64;
 constexpr int kExchangeRecordsPerStepMax = 256;
 constexpr std::chrono::milliseconds kIdleWaitMax{50};
+constexpr std::chrono::milliseconds kInputsEvery{250};
 
 }  // namespace
 
@@ -303,6 +304,21 @@ void TaskThread::UpdateStats() {
   stats.null_times.store(null_times, std::memory_order_relaxed);
   stats.state_bytes.store(state, std::memory_order_relaxed);
   stats.lag_records.store(lag, std::memory_order_relaxed);
+  PublishInputs();
+}
+
+void TaskThread::PublishInputs() {
+  base::MonoTime now = run_->clock->Mono();
+  if (now < next_inputs_) {
+    return;
+  }
+  next_inputs_ = now + kInputsEvery;
+  std::vector<PartitionInput> inputs;
+  for (auto& source : sources_) {
+    source->AddInputs(&inputs);
+  }
+  std::lock_guard<std::mutex> lock(port_->mu);
+  port_->inputs = std::move(inputs);
 }
 
 bool TaskThread::Finished() const {

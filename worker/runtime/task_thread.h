@@ -76,6 +76,7 @@ class TaskThread final : public LocalShards, public exec::Terminals {
   base::Result<bool> StepAlign();
   base::Status EndEpoch();
   void UpdateStats();
+  void PublishInputs();
   bool Finished() const;
   void Wait();
 
@@ -99,6 +100,7 @@ class TaskThread final : public LocalShards, public exec::Terminals {
   std::map<types::InputPartition, size_t> input_by_partition_;
   std::unique_ptr<connect::ExchangeReader> exchange_;
   std::vector<int> fds_;
+  base::MonoTime next_inputs_;  // when the partitions' positions are told again
 };
 
 }  // namespace sj::worker::runtime

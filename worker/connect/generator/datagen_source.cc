@@ -175,7 +175,11 @@ base::Result<bool> DatagenReader::Poll(size_t rows_max, std::chrono::millisecond
 std::vector<PartitionLag> DatagenReader::Lag() {
   std::vector<PartitionLag> out;
   for (const Partition& partition : partitions_) {
-    out.push_back({partition.number, partition.position, partition.position});
+    PartitionLag lag;
+    lag.partition = partition.number;
+    lag.position = lag.stable_end = lag.log_end = partition.position;
+    lag.at_stable_end = true;
+    out.push_back(lag);
   }
   return out;
 }

@@ -163,9 +163,16 @@ base::Status KafkaCommitLog::Produce(types::Epoch epoch, const OutputRecord& rec
   Slot& other = slots_[static_cast<size_t>(epoch + 1) & 1];
   if (slot.open.load(std::memory_order_acquire) != epoch ||
       other.open.load(std::memory_order_acquire) == epoch - 1) {
-    SJ_RETURN_IF_ERROR(OpenSlot(epoch));
+    auto start = std::chrono::steady_clock::now();
+    base::Status opened = OpenSlot(epoch);
+    waited_ns_.fetch_add(static_cast<uint64_t>(
+        std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count()));
+    SJ_RETURN_IF_ERROR(opened);
   }
   base::Status status = slot.producer->Produce(record, cancelled_);
+  if (uint64_t waited = slot.producer->TakeWaited(); waited > 0) {
+    waited_ns_.fetch_add(waited);
+  }
   if (!status.ok() && status.kind() != base::ErrorKind::kInvalidArgument &&
       status.kind() != base::ErrorKind::kCancelled) {
     return Die(std::move(status));

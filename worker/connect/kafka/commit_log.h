@@ -58,6 +58,7 @@ class KafkaCommitLog final : public CommitLog {
   base::Status Produce(types::Epoch epoch, const OutputRecord& record) override;
   base::Status Flush(types::Epoch epoch) override;
   base::Status Commit(types::Epoch epoch, const std::vector<CommittedPosition>& positions) override;
+  uint64_t waited_ns() const override { return waited_ns_.load(std::memory_order_relaxed); }
   void Cancel() override;
   void Close() override;
 
@@ -94,6 +95,7 @@ class KafkaCommitLog final : public CommitLog {
   std::atomic<bool> cancelled_{false};
   std::atomic<int> in_produce_{0};
   std::atomic<uint64_t> replaced_{0};
+  std::atomic<uint64_t> waited_ns_{0};
   bool suspect_next_ = false;
   bool unproved_replacement_ = false;  // no commit of the other producer has succeeded since
   std::mutex mu_;

@@ -262,11 +262,15 @@ int64_t Fetcher::CachedEnd(const FetchPartition& partition) const {
   if (partition.at_log_end) {
     return partition.position;
   }
+  // Above the last stable offset by what open transactions have written.
+  return CachedLogEnd(partition);
+}
+
+int64_t Fetcher::CachedLogEnd(const FetchPartition& partition) const {
   int64_t low = 0;
   int64_t high = -1;
   rd_kafka_resp_err_t code = rd_kafka_get_watermark_offsets(
       client_->handle(), partition.id.topic.c_str(), partition.id.partition, &low, &high);
-  // Above the last stable offset by what open transactions have written.
   return code == RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0 ? std::max(high, partition.position) : -1;
 }
 

@@ -23,9 +23,10 @@ using MessageHandle = std::unique_ptr<rd_kafka_message_t, Deleter<rd_kafka_messa
 
 struct FetchPartition {
   types::InputPartition id;
-  int64_t position = 0;     // next offset to hand out; passes control records at the log's end
-  bool at_log_end = false;  // position was the last stable offset when we last heard
-  bool done = false;        // nothing more is wanted
+  int64_t position = 0;         // next offset to hand out; passes control records at the log's end
+  bool at_log_end = false;      // position was the last stable offset when we last heard
+  int64_t last_record_ms = -1;  // timestamp of the last record handed out, as the reader noted it
+  bool done = false;            // nothing more is wanted
   std::deque<MessageHandle> pending;  // in order; a message with err _PARTITION_EOF marks an end
 };
 
@@ -58,6 +59,9 @@ class Fetcher {
 
   std::deque<FetchPartition>& partitions() { return partitions_; }
   int64_t CachedEnd(const FetchPartition& partition) const;
+  // The high watermark as last heard, -1: not yet. With open transactions it is above the last
+  // stable offset.
+  int64_t CachedLogEnd(const FetchPartition& partition) const;
   int wake_fd() const { return wake_fd_; }
 
  private:

@@ -228,6 +228,10 @@ base::Result<bool> KafkaReader::Poll(size_t rows_max, std::chrono::milliseconds 
   SJ_RETURN_IF_ERROR(Decode(run, epoch, out));
   out->records = run.messages.size();
   out->next_offset = partition->position;
+  if (!run.messages.empty()) {
+    rd_kafka_timestamp_type_t type;
+    partition->last_record_ms = rd_kafka_message_timestamp(run.messages.back().get(), &type);
+  }
   if (run.reached_end) {
     out->finished = true;
     fetcher_->Finish(partition);
@@ -241,7 +245,14 @@ base::Result<bool> KafkaReader::Poll(size_t rows_max, std::chrono::milliseconds 
 std::vector<PartitionLag> KafkaReader::Lag() {
   std::vector<PartitionLag> out;
   for (const FetchPartition& partition : fetcher_->partitions()) {
-    out.push_back({partition.id.partition, partition.position, fetcher_->CachedEnd(partition)});
+    PartitionLag lag;
+    lag.partition = partition.id.partition;
+    lag.position = partition.position;
+    lag.stable_end = fetcher_->CachedEnd(partition);
+    lag.at_stable_end = partition.at_log_end;
+    lag.log_end = fetcher_->CachedLogEnd(partition);
+    lag.last_record_ms = partition.last_record_ms;
+    out.push_back(lag);
   }
   return out;
 }

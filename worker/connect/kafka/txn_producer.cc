@@ -152,6 +152,7 @@ base::Status TxnProducer::Produce(const OutputRecord& record, const std::atomic<
   rd_kafka_resp_err_t code = TryProduce(topic, record);
   if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
     Deadline deadline(kQueueWaitMax);
+    auto start = std::chrono::steady_clock::now();
     while (code == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
       if (cancelled.load(std::memory_order_relaxed)) {
         return base::Cancelled(fmt::format("write to topic \"{}\"", record.topic));
@@ -164,6 +165,8 @@ base::Status TxnProducer::Produce(const OutputRecord& record, const std::atomic<
       rd_kafka_poll(client_->handle(), kQueueFullPollMs);
       code = TryProduce(topic, record);
     }
+    waited_ns_.fetch_add(static_cast<uint64_t>(
+        std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count()));
   }
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     char text[512];

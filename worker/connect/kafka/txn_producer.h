@@ -29,6 +29,10 @@ class TxnProducer {
   base::Status Begin();
   // Copies the record. A full queue is waited for, at most kQueueWaitMax, until *cancelled.
   base::Status Produce(const OutputRecord& record, const std::atomic<bool>& cancelled);
+  // How long Produce calls have waited for a full queue since this was asked last. Thread-safe.
+  uint64_t TakeWaited() {
+    return waited_ns_.load(std::memory_order_relaxed) == 0 ? 0 : waited_ns_.exchange(0);
+  }
   // Every record so far is acknowledged. kUnavailable when `total` passes.
   base::Status Flush(milliseconds total);
   base::Status SendOffsets(const std::string& group,
@@ -68,6 +72,7 @@ class TxnProducer {
   bool suspicious_ = false;
   bool requires_abort_ = false;
   std::atomic<uint32_t> produced_{0};
+  std::atomic<uint64_t> waited_ns_{0};
   // Topics seen so far; entries below topics_size_ never change, so readers need no lock.
   struct TopicEntry {
     std::string name;
