@@ -66,6 +66,7 @@ class ClusterJob:
                       "secretRef": {"name": SECRET}}
         spec = {"replicas": 2, "worker": {"threads": 1, "logLevel": "debug", "resources": {
             "requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}}, **spec}
+        spec = {field: value for field, value in spec.items() if value is not None}
         job = jobs.manifest(self.name, sql, checkpoint, self.namespace, **spec)
         with open(os.path.join(case.folder, "job.yaml"), "w", encoding="utf-8") as out:
             out.write(jobs.dump(job))
