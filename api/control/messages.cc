@@ -114,6 +114,18 @@ void Fields(V& v, InputReport& s) {
   v("hottest", s.hottest);
 }
 template <typename V>
+void Fields(V& v, SpecCheck& s) {
+  v("specHash", s.spec_hash, Need::kRequired);
+  v("manifest", s.manifest);
+}
+template <typename V>
+void Fields(V& v, SpecVerdict& s) {
+  v("specHash", s.spec_hash, Need::kRequired);
+  v("fits", s.fits, Need::kRequired);
+  v("reason", s.reason);
+  v("message", s.message);
+}
+template <typename V>
 void Fields(V& v, HeartbeatRequest& s) {
   v("protocol", s.protocol, Need::kRequired);
   v("worker", s.worker, Need::kRequired);
@@ -136,6 +148,8 @@ void Fields(V& v, HeartbeatRequest& s) {
   v("input", s.input);
   v("partitions", s.partitions);
   v("error", s.error);
+  v("verdict", s.verdict);
+  v("knownCheck", s.known_check);
   v.Ms("holdMs", s.hold);
   v("knownGeneration", s.known_generation);
   v("knownStartedGeneration", s.known_started_generation);
@@ -149,6 +163,7 @@ void Fields(V& v, HeartbeatResponse& s) {
   v("assignment", s.assignment);
   v("command", s.command);
   v("generationFloor", s.generation_floor);
+  v("check", s.check);
 }
 template <typename V>
 void Fields(V& v, GenerationResponse& s) {

@@ -84,6 +84,23 @@ enum class WorkerPhase : uint8_t {
 };
 std::string_view ToString(WorkerPhase phase);
 
+// A spec the operator wants looked at before anything stops for it.
+struct SpecCheck {
+  std::string spec_hash;
+  std::string manifest;  // a StreamJob as JSON; empty when the worker knows it already
+  bool operator==(const SpecCheck&) const = default;
+};
+// A manifest whose JSON text is longer, escapes included, is not sent: a message must hold it.
+inline constexpr size_t kCheckManifestBytesMax = 48u << 10;
+// What a worker thinks of it: SQL, options, topics, and whether its own state fits.
+struct SpecVerdict {
+  std::string spec_hash;
+  bool fits = false;
+  std::string reason;   // CamelCase, when it does not fit
+  std::string message;  // what is wrong, or what becomes of the state
+  bool operator==(const SpecVerdict&) const = default;
+};
+
 // user: the manifest or data; external: Kafka, S3, network; internal: a defect; fenced: replaced.
 enum class ErrorClass : uint8_t { kUser, kExternal, kInternal, kFenced };
 struct WorkerError {
@@ -149,6 +166,8 @@ struct HeartbeatRequest {
   std::optional<InputReport> input;         // absent: not measured yet, or an older worker
   std::map<std::string, int> partitions;    // as in RegisterRequest; sent when changed
   std::optional<WorkerError> error;
+  std::optional<SpecVerdict> verdict;  // on the last SpecCheck, once there is one
+  std::string known_check;             // spec hash of the SpecCheck this worker works on
   // Long poll: the answer is held up to `hold` until it would differ from what is known here.
   base::Millis hold{};
   int64_t known_generation = 0;
@@ -165,6 +184,7 @@ struct HeartbeatResponse {
   // No footer of the job names an object of a generation below it, now or later; absent: unknown.
   // Told to ordinal 0 only, and never a reason to answer early.
   std::optional<int64_t> generation_floor = {};
+  std::optional<SpecCheck> check;  // absent: nothing is to be checked (any more)
   bool operator==(const HeartbeatResponse&) const = default;
 };
 

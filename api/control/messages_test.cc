@@ -38,12 +38,14 @@ TEST(Messages, RoundTrip) {
   beat.partitions = {{"a", 4}};
   beat.input = InputReport{2, true, 3, 0.75, 0.125, 4'000, 1, base::Millis(9), 5, {{"a", 2, 7, 8}}};
   beat.error = WorkerError{ErrorClass::kExternal, "KafkaDown", "no broker"};
+  beat.verdict = SpecVerdict{"spec2", false, "SqlInvalid", "1:2: no \"x\""};
+  beat.known_check = "spec2";
   beat.hold = kHoldMax;
   beat.known_generation = 7;
   beat.known_started_generation = 6;
   beat.known_command = Command::kDrain;
   EXPECT_EQ(*DecodeHeartbeatRequest(Encode(beat)), beat);
-  HeartbeatResponse answer{1, 8, 7, kAssignment, Command::kStop, 3};
+  HeartbeatResponse answer{1,  8, 7, kAssignment, Command::kStop, 3, SpecCheck{"spec2", "{}"}};
   EXPECT_EQ(*DecodeHeartbeatResponse(Encode(answer)), answer);
   GenerationResponse generation{1, 8, 7, "spec"};
   EXPECT_EQ(*DecodeGenerationResponse(Encode(generation)), generation);
@@ -80,6 +82,16 @@ TEST(Messages, LagTimeIsUnknownWithoutIt) {
   ASSERT_TRUE(beat.ok()) << beat.status().ToString();
   EXPECT_EQ(beat->input->threads, 2);
   EXPECT_FALSE(beat->input->lag_time_ms.has_value());
+}
+
+TEST(Messages, TheLongestManifestFits) {
+  HeartbeatResponse answer;
+  answer.assignment = kAssignment;
+  // Every character doubles, the quotes around it count too.
+  answer.check = SpecCheck{"spec2", std::string((kCheckManifestBytesMax - 2) / 2, '"')};
+  const std::string text = Encode(answer);
+  EXPECT_LE(text.size(), kMessageBytesMax);
+  EXPECT_EQ(*DecodeHeartbeatResponse(text), answer);
 }
 
 TEST(Messages, NeighboursOneVersionApartAreUnderstood) {

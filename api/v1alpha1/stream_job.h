@@ -190,6 +190,14 @@ inline constexpr std::string_view kReconciling = "Reconciling";
 inline constexpr std::string_view kStalled = "Stalled";
 inline constexpr std::string_view kCheckpointHealthy = "CheckpointHealthy";
 inline constexpr std::string_view kSpecValid = "SpecValid";
+// Present only while true, as Reconciling and Stalled are:
+inline constexpr std::string_view kRolledBack = "RolledBack";
+inline constexpr std::string_view kPaused = "Paused";
+
+// Annotations of a StreamJob. Pause: the value is the reason, for people; while it is set the
+// operator begins nothing new. Until: RFC 3339, when the pause ends by itself.
+inline constexpr std::string_view kPauseAnnotation = "streamjob.io/pause-reconcile";
+inline constexpr std::string_view kPauseUntilAnnotation = "streamjob.io/pause-until";
 
 struct Condition {
   std::string type;
@@ -213,6 +221,45 @@ struct GenerationStatus {
   int shards = 0;
   int ordinals_used = 0;  // highest replica count ever used: the ids to fence lie below it
   std::optional<base::WallTime> started_at;
+};
+
+enum class ChangeVerdict : uint8_t {
+  kChecking,   // a running worker was asked
+  kAccepted,   // it fits: the workers may be stopped for it
+  kRefused,    // it does not: what runs goes on
+  kUnchecked,  // nobody could be asked, or the answer did not bind
+};
+// An edit of the user's that is not in force yet.
+struct ChangeStatus {
+  std::string spec_hash;
+  std::string change_class;  // "restart", "state-incompatible"
+  ChangeVerdict verdict = ChangeVerdict::kChecking;
+  std::string reason;  // CamelCase, when refused
+  std::string message;
+  std::optional<base::WallTime> since;  // of the verdict
+};
+// The last spec that has proven itself: where a rollback goes.
+struct StableStatus {
+  std::string spec_hash;
+  int64_t generation = 0;
+  std::optional<base::WallTime> since;
+};
+// A spec on its way to being stable; begins anew after a restart or when the lag has grown.
+struct TrialStatus {
+  int64_t generation = 0;
+  std::optional<base::WallTime> since;
+  int64_t epoch = 0;
+  std::optional<int64_t> lag_records;
+  int64_t restarts = 0;
+};
+// The user's spec did not become ready; the stable one runs instead until the user writes another.
+struct RollbackStatus {
+  std::string spec_hash;    // that failed
+  std::string stable_hash;  // that runs
+  int64_t generation = 0;   // that failed
+  std::string reason;
+  std::string message;
+  std::optional<base::WallTime> since;
 };
 
 struct CheckpointStatus {
@@ -338,6 +385,10 @@ struct StreamJobStatus {
   std::string selector;  // of the scale subresource
   std::optional<EffectiveSpec> effective;
   std::optional<LastError> last_error;
+  std::optional<ChangeStatus> change;
+  std::optional<StableStatus> stable;
+  std::optional<TrialStatus> trial;
+  std::optional<RollbackStatus> rollback;
 };
 
 struct StreamJob {

@@ -57,6 +57,15 @@ inline std::span<const base::EnumName<IncompatibleState>> EnumNames(Incompatible
   return kNames;
 }
 
+inline std::span<const base::EnumName<ChangeVerdict>> EnumNames(ChangeVerdict) {
+  static constexpr std::array<base::EnumName<ChangeVerdict>, 4> kNames{
+      {{ChangeVerdict::kChecking, "Checking"},
+       {ChangeVerdict::kAccepted, "Accepted"},
+       {ChangeVerdict::kRefused, "Refused"},
+       {ChangeVerdict::kUnchecked, "Unchecked"}}};
+  return kNames;
+}
+
 inline std::span<const base::EnumName<CheckpointDeletion>> EnumNames(CheckpointDeletion) {
   static constexpr std::array<base::EnumName<CheckpointDeletion>, 2> kNames{
       {{CheckpointDeletion::kRetain, "Retain"}, {CheckpointDeletion::kDelete, "Delete"}}};
@@ -342,6 +351,42 @@ void Fields(V& v, LastError& s) {
 }
 
 template <typename V>
+void Fields(V& v, ChangeStatus& s) {
+  v("specHash", s.spec_hash);
+  v("class", s.change_class);
+  v("verdict", s.verdict);
+  v("reason", s.reason);
+  v("message", s.message);
+  v("since", s.since);
+}
+
+template <typename V>
+void Fields(V& v, StableStatus& s) {
+  v("specHash", s.spec_hash);
+  v("generation", s.generation);
+  v("since", s.since);
+}
+
+template <typename V>
+void Fields(V& v, TrialStatus& s) {
+  v("generation", s.generation);
+  v("since", s.since);
+  v("epoch", s.epoch);
+  v("lagRecords", s.lag_records);
+  v("restarts", s.restarts);
+}
+
+template <typename V>
+void Fields(V& v, RollbackStatus& s) {
+  v("specHash", s.spec_hash);
+  v("stableHash", s.stable_hash);
+  v("generation", s.generation);
+  v("reason", s.reason);
+  v("message", s.message);
+  v("since", s.since);
+}
+
+template <typename V>
 void Fields(V& v, EffectiveCheckpoint& s) {
   v("interval", s.interval);
   v("location", s.location);
@@ -403,6 +448,10 @@ void Fields(V& v, StreamJobStatus& s) {
   v("selector", s.selector);
   v("effective", s.effective);
   v("lastError", s.last_error);
+  v("change", s.change);
+  v("stable", s.stable);
+  v("trial", s.trial);
+  v("rollback", s.rollback);
 }
 
 }  // namespace sj::v1alpha1

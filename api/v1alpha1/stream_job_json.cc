@@ -116,6 +116,14 @@ Json StatusToJson(const StreamJobStatus& status) {
   if (bounded.last_error) {
     Clip(bounded.last_error->message, kMessageMax);
   }
+  if (bounded.change) {
+    Clip(bounded.change->message, kMessageMax);
+    Clip(bounded.change->reason, kReasonMax);
+  }
+  if (bounded.rollback) {
+    Clip(bounded.rollback->message, kMessageMax);
+    Clip(bounded.rollback->reason, kReasonMax);
+  }
   return FieldWriter::Struct(bounded);
 }
 

@@ -138,7 +138,9 @@ void DeleteOldConfigMaps(const View& view, std::vector<Action>& actions) {
   }
   for (const Json& map : view.in.children.config_maps) {
     const std::string& hash = resources::Annotation(map, resources::kSpecHashAnnotation);
-    if (!hash.empty() && hash != view.wanted_hash && hash != view.set_hash &&
+    const std::optional<v1alpha1::StableStatus>& stable = view.in.job.status.stable;
+    const bool kept = stable && stable->spec_hash == hash;  // a rollback needs it
+    if (!hash.empty() && hash != view.wanted_hash && hash != view.set_hash && !kept &&
         !PodUses(view, hash)) {
       Delete(map, "no pod reads it any more", actions);
     }
@@ -224,7 +226,8 @@ std::vector<Action> PlanActions(const View& view) {
     DeleteActions(view, actions);
     return actions;
   }
-  if (view.goal == Goal::kHold) {
+  const bool switching = view.generation() != nullptr && !view.started();
+  if (view.goal == Goal::kHold || view.held_lost || (view.pause && !switching)) {
     return actions;
   }
   if (!HasFinalizer(view)) {

@@ -8,8 +8,10 @@
 
 #include "operator/decide/generation.h"
 #include "operator/decide/health.h"
+#include "operator/decide/next_step.h"
 #include "operator/decide/phases.h"
 #include "operator/decide/scaling.h"
+#include "operator/decide/rollout.h"
 #include "operator/decide/status.h"
 
 namespace sj::op::decide {
@@ -38,16 +40,52 @@ void AddConditionEvent(const StreamJobStatus& before, const StreamJobStatus& aft
   events.push_back({bad, is->reason, is->message});
 }
 
+// What was found out about the user's edit, once.
+void AddChangeEvent(const StreamJobStatus& before, const StreamJobStatus& after,
+                    std::vector<Event>& events) {
+  using v1alpha1::ChangeVerdict;
+  const std::optional<v1alpha1::ChangeStatus>& was = before.change;
+  const std::optional<v1alpha1::ChangeStatus>& is = after.change;
+  if (!is || is->verdict == ChangeVerdict::kChecking ||
+      (was && was->spec_hash == is->spec_hash && was->verdict == is->verdict)) {
+    return;
+  }
+  if (is->verdict == ChangeVerdict::kRefused) {
+    events.push_back({true, "ChangeRefused",
+                      fmt::format("{}: {}; what ran before goes on. {}", is->reason, is->message,
+                                  NextStep(is->reason))});
+    return;
+  }
+  const bool accepted = is->verdict == ChangeVerdict::kAccepted;
+  events.push_back({false, accepted ? "ChangeAccepted" : "ChangeUnchecked",
+                    fmt::format("{}: {}.", is->change_class, is->message)});
+}
+
+// For conditions that are there only while true.
+void AddPresenceEvent(const StreamJobStatus& before, const StreamJobStatus& after,
+                      std::string_view type, std::vector<Event>& events) {
+  const Condition* was = v1alpha1::FindCondition(before, type);
+  const Condition* is = v1alpha1::FindCondition(after, type);
+  if (is != nullptr && was == nullptr) {
+    events.push_back({type == v1alpha1::kRolledBack, std::string(type), is->message});
+  }
+}
+
 std::vector<Event> MakeEvents(const StreamJobStatus& before, const StreamJobStatus& after,
                               const GenerationPlan& plan) {
   std::vector<Event> events;
+  AddPresenceEvent(before, after, v1alpha1::kPaused, events);
+  AddPresenceEvent(before, after, v1alpha1::kRolledBack, events);
+  AddChangeEvent(before, after, events);
   if (plan.next) {
     events.push_back({false, plan.event, plan.message});
   }
   AddConditionEvent(before, after, v1alpha1::kReady, events);
   const Condition* spec = v1alpha1::FindCondition(after, v1alpha1::kSpecValid);
   const Condition* ready = v1alpha1::FindCondition(after, v1alpha1::kReady);
-  const bool said = ready != nullptr && spec != nullptr && ready->reason == spec->reason;
+  const bool refused = after.change && after.change->verdict == v1alpha1::ChangeVerdict::kRefused;
+  const bool said =
+      refused || (ready != nullptr && spec != nullptr && ready->reason == spec->reason);
   if (spec != nullptr && spec->status == ConditionStatus::kFalse && !said) {
     AddConditionEvent(before, after, v1alpha1::kSpecValid, events);
   }
@@ -98,6 +136,9 @@ std::optional<Millis> RequeueAfter(const View& view, const StreamJobStatus& stat
   if (const std::optional<WallTime> deadline = DrainDeadline(view);
       deadline && *deadline > view.in.now && !Drained(view)) {
     after = *deadline - view.in.now + kDeadlineSlack;
+  }
+  if (const std::optional<WallTime> look = NextRolloutLook(view); look && *look > view.in.now) {
+    after = Earlier(after, *look - view.in.now + kDeadlineSlack);
   }
   if (view.goal == Goal::kDelete) {
     const WallTime give_up = *view.in.job.metadata.deletion_timestamp + view.in.settings.delete_max;

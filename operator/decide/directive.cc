@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "operator/decide/status.h"
+#include "operator/decide/rollout.h"
 
 namespace sj::op::decide {
 namespace {
@@ -51,10 +52,27 @@ bool TakesPart(const Directive& directive, int ordinal, const std::string& worke
          ordinal < directive.assignment->replicas;
 }
 
+// The manifest travels once: the worker says what it knows.
+std::optional<control::SpecCheck> CheckFor(const Directive& directive,
+                                           const control::HeartbeatRequest& request) {
+  if (!directive.check || request.worker.ordinal != directive.check_ordinal) {
+    return std::nullopt;
+  }
+  control::SpecCheck check = *directive.check;
+  if (request.known_check == check.spec_hash) {
+    check.manifest.clear();
+  }
+  return check;
+}
+
 }  // namespace
 
 Directive MakeDirective(const View& view) {
   Directive directive;
+  directive.check_ordinal = WorkerToAsk(view);
+  if (directive.check_ordinal >= 0) {
+    directive.check = control::SpecCheck{view.user_hash, CheckManifest(view)};
+  }
   directive.wait_reason = StopReason(view.goal);
   directive.drain = !directive.wait_reason.empty();
   const GenerationStatus* generation = view.generation();
@@ -106,6 +124,7 @@ control::HeartbeatResponse AnswerHeartbeat(const Directive& directive,
   control::HeartbeatResponse response;
   response.generation = request.known_generation;
   response.started_generation = request.known_started_generation;
+  response.check = CheckFor(directive, request);
   if (TakesPart(directive, request.worker.ordinal, worker_spec_hash)) {
     response.generation = directive.generation;
     response.started_generation = directive.started_generation;
@@ -148,7 +167,8 @@ std::optional<int64_t> GenerationFloor(const Directive& directive,
 bool NewsFor(const control::HeartbeatRequest& request, const control::HeartbeatResponse& response) {
   return response.generation != request.known_generation ||
          response.started_generation != request.known_started_generation ||
-         response.command != request.known_command;
+         response.command != request.known_command ||
+         (response.check ? response.check->spec_hash : "") != request.known_check;
 }
 
 control::GenerationResponse AnswerGeneration(const v1alpha1::StreamJobStatus& status) {

@@ -20,6 +20,9 @@ struct Directive {
   bool drain = false;       // everybody stops: suspend, delete, or PREPARE before it is drained
   std::string wait_reason;  // CamelCase, for those that wait
   Millis late_after{};      // an older epoch is a reason to look at the job; 0: none is
+  // What the worker of `check_ordinal` is to look at beside its work.
+  std::optional<control::SpecCheck> check;
+  int check_ordinal = -1;
   bool operator==(const Directive&) const = default;
 };
 

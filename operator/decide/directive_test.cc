@@ -124,6 +124,33 @@ TEST(Directive, WorkerThatIsNoMemberAnyMoreDrains) {
   EXPECT_EQ(AnswerHeartbeat(Running(), beat, "h").command, Command::kDrain);
 }
 
+TEST(Directive, ASpecToCheckIsToldOnceToOneWorker) {
+  Directive directive = Running();
+  directive.check = control::SpecCheck{"edit", "{}"};
+  directive.check_ordinal = 1;
+  HeartbeatRequest beat = Beat(1, WorkerPhase::kRunning, 4);
+  control::HeartbeatResponse response = AnswerHeartbeat(directive, beat, "h");
+  ASSERT_TRUE(response.check);
+  EXPECT_EQ(response.check->manifest, "{}");
+  EXPECT_TRUE(NewsFor(beat, response));
+  EXPECT_EQ(response.command, Command::kNone);
+  beat.known_check = "edit";
+  response = AnswerHeartbeat(directive, beat, "h");
+  EXPECT_EQ(response.check, (control::SpecCheck{"edit", ""}));
+  EXPECT_FALSE(NewsFor(beat, response));
+  directive.check->spec_hash = "another";
+  EXPECT_TRUE(NewsFor(beat, AnswerHeartbeat(directive, beat, "h")));
+  EXPECT_FALSE(AnswerHeartbeat(directive, Beat(0, WorkerPhase::kRunning, 4), "h").check);
+}
+
+TEST(Directive, TheEndOfACheckIsNews) {
+  HeartbeatRequest beat = Beat(1, WorkerPhase::kRunning, 4);
+  beat.known_check = "edit";
+  const control::HeartbeatResponse response = AnswerHeartbeat(Running(), beat, "h");
+  EXPECT_FALSE(response.check);
+  EXPECT_TRUE(NewsFor(beat, response));
+}
+
 TEST(Directive, GenerationCheckSaysWhetherStartWasGiven) {
   v1alpha1::StreamJobStatus status;
   EXPECT_EQ(AnswerGeneration(status).generation, 0);

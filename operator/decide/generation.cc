@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
-#include "operator/decide/change_class.h"
 #include "operator/decide/pod_trouble.h"
+#include "operator/decide/rollout.h"
 
 namespace sj::op::decide {
 namespace {
@@ -210,7 +210,10 @@ GenerationPlan PlanGeneration(const View& view) {
     return {};
   }
   if (view.generation() == nullptr) {
-    return First(view);
+    return view.pause ? GenerationPlan{} : First(view);
+  }
+  if (view.pause || view.held_lost) {  // what has begun ends, nothing begins
+    return view.started() ? GenerationPlan{} : Advance(view);
   }
   if (!held && NeedsSwitch(view)) {
     if (view.generation()->spec_hash == view.wanted_hash) {

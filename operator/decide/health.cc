@@ -6,7 +6,9 @@
 
 #include <algorithm>
 
+#include "operator/decide/next_step.h"
 #include "operator/decide/pod_trouble.h"
+#include "operator/decide/rollout.h"
 
 namespace sj::op::decide {
 namespace {
@@ -20,10 +22,10 @@ using v1alpha1::Phase;
 using Answer = std::optional<Verdict>;
 
 Verdict NotReady(Phase phase, std::string reason, std::string message) {
-  return {phase, ConditionStatus::kFalse, std::move(reason), std::move(message), true, false};
+  return {phase, ConditionStatus::kFalse, std::move(reason), std::move(message), "", true, false};
 }
 Verdict Stalled(Phase phase, std::string reason, std::string message) {
-  return {phase, ConditionStatus::kFalse, std::move(reason), std::move(message), false, true};
+  return {phase, ConditionStatus::kFalse, std::move(reason), std::move(message), "", false, true};
 }
 
 // An extra pod that a rescale waits for is no part of the job yet.
@@ -37,13 +39,6 @@ bool Member(const View& view, int ordinal) {
 const control::WorkerError* MemberError(const View& view, const Worker& worker) {
   return worker.report != nullptr && Member(view, worker.ordinal) ? ErrorOf(*worker.report)
                                                                   : nullptr;
-}
-
-std::string Sentence(std::string text) {
-  if (!text.empty() && text.back() != '.') {
-    text += '.';
-  }
-  return text;
 }
 
 std::string WorkerWords(int ordinal, const control::WorkerError& error) {
@@ -95,6 +90,7 @@ Answer Completed(const HealthInput& in) {
                  ConditionStatus::kTrue,
                  "Completed",
                  "All input was read and the last results are committed.",
+                 "",
                  false,
                  false};
 }
@@ -112,8 +108,15 @@ Answer Suspended(const HealthInput& in) {
                  ConditionStatus::kFalse,
                  "Suspended",
                  "The job is suspended; its state is kept in the last checkpoint.",
+                 "",
                  false,
                  false};
+}
+
+// The new spec failed and there is no way back: nothing changes until the user acts.
+Answer RolloutStuck(const HealthInput& in) {
+  const std::optional<Block> stuck = StuckRollout(in.view);
+  return stuck ? Answer(Stalled(Phase::kFailed, stuck->reason, stuck->message)) : std::nullopt;
 }
 
 // A worker refuses what the user wrote; trying again cannot help.
@@ -123,11 +126,7 @@ Answer WorkerRefuses(const HealthInput& in) {
     if (error == nullptr || error->error_class != ErrorClass::kUser) {
       continue;
     }
-    Verdict verdict = Stalled(Phase::kFailed, error->reason, WorkerWords(ordinal, *error));
-    if (error->reason == "StateIncompatible") {
-      verdict.message += " Revert the change, or create a new job to start with empty state.";
-    }
-    return verdict;
+    return Stalled(Phase::kFailed, error->reason, WorkerWords(ordinal, *error));
   }
   return std::nullopt;
 }
@@ -206,6 +205,7 @@ Verdict RunningVerdict(const v1alpha1::GenerationStatus& generation) {
           "Running",
           fmt::format("{} run{} generation {}.", Workers(generation.replicas),
                       generation.replicas == 1 ? "s" : "", generation.number),
+          "",
           false,
           false};
 }
@@ -259,6 +259,7 @@ constexpr HealthCheck kChecks[] = {
     {"completed", Completed},  // remembered before the workers are stopped, whatever is refused
     {"apply refused", ApplyRefused},
     {"suspended", Suspended},
+    {"rollout stuck", RolloutStuck},
     {"worker refuses", WorkerRefuses},
     {"worker fails", WorkerFails},
     {"pod in trouble", PodInTrouble},
@@ -267,6 +268,20 @@ constexpr HealthCheck kChecks[] = {
     {"workers missing", WorkersMissing},
     {"healthy", Healthy},
 };
+
+// What runs is well, and something else is still to come.
+void AddWaits(const HealthInput& in, Verdict& verdict) {
+  const std::optional<v1alpha1::ChangeStatus>& change = in.view.rollout.change;
+  if (!in.plan.waits_for.empty()) {
+    verdict.reconciling = true;
+    verdict.message +=
+        fmt::format(" A rescale to {} waits for {}.", in.view.wanted_replicas, in.plan.waits_for);
+  }
+  if (change && change->verdict == v1alpha1::ChangeVerdict::kChecking) {
+    verdict.reconciling = true;
+    verdict.message += " A running worker checks an edit of the spec.";
+  }
+}
 
 }  // namespace
 
@@ -280,14 +295,45 @@ Verdict Judge(const HealthInput& in) {
     if (!verdict) {
       continue;
     }
-    if (!in.plan.waits_for.empty() && verdict->ready == ConditionStatus::kTrue) {
-      verdict->reconciling = true;
-      verdict->message +=
-          fmt::format(" A rescale to {} waits for {}.", in.view.wanted_replicas, in.plan.waits_for);
+    if (verdict->ready == ConditionStatus::kTrue) {
+      AddWaits(in, *verdict);
+    } else {
+      verdict->next = NextStep(verdict->reason);
     }
     return *std::move(verdict);
   }
   return {};
+}
+
+std::string FullMessage(const Verdict& verdict) {
+  return verdict.next.empty() ? verdict.message
+                              : fmt::format("{} {}", verdict.message, verdict.next);
+}
+
+Light LightOf(const v1alpha1::StreamJobStatus& status) {
+  if (v1alpha1::FindCondition(status, v1alpha1::kStalled) != nullptr) {
+    return Light::kStalled;
+  }
+  if (v1alpha1::FindCondition(status, v1alpha1::kReconciling) != nullptr) {
+    return Light::kProgressing;
+  }
+  const v1alpha1::Condition* ready = v1alpha1::FindCondition(status, v1alpha1::kReady);
+  return ready != nullptr && ready->status == ConditionStatus::kTrue ? Light::kReady
+                                                                     : Light::kStopped;
+}
+
+std::string_view ToString(Light light) {
+  switch (light) {
+    case Light::kReady:
+      return "ready";
+    case Light::kProgressing:
+      return "progressing";
+    case Light::kStalled:
+      return "stalled";
+    case Light::kStopped:
+      break;
+  }
+  return "stopped";
 }
 
 bool IsSpecReason(std::string_view reason) {

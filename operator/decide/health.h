@@ -19,6 +19,7 @@ struct Verdict {
   v1alpha1::ConditionStatus ready = v1alpha1::ConditionStatus::kFalse;
   std::string reason;   // CamelCase
   std::string message;  // one sentence
+  std::string next;     // what to do, as a sentence; empty: nothing
   bool reconciling = false;
   bool stalled = false;  // nothing moves until the user acts
 };
@@ -35,6 +36,19 @@ struct HealthCheck {
 // First match wins; the last one always speaks.
 std::span<const HealthCheck> HealthChecks();
 Verdict Judge(const HealthInput& in);
+
+// `message` and what to do next, as conditions and events say it.
+std::string FullMessage(const Verdict& verdict);
+
+// One word for dashboards, metrics and Argo CD, from the conditions alone.
+enum class Light : uint8_t {
+  kReady,
+  kProgressing,  // it moves by itself
+  kStalled,      // the user must act
+  kStopped,      // suspended: nothing is wrong
+};
+Light LightOf(const v1alpha1::StreamJobStatus& status);
+std::string_view ToString(Light light);
 
 // Reasons of a worker that speak about the spec rather than about the world.
 bool IsSpecReason(std::string_view reason);

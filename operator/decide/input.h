@@ -38,6 +38,13 @@ struct Settings {
   Millis quiet_resync{600'000};        // but for a look this often: events and reports wake it
   Millis checkpoint_late_min{30'000};  // an epoch older than this (or 10 intervals) is late
   int checkpoint_failures_max = 3;
+  Millis preflight_max{30'000};  // an edit nobody has judged by then goes on unjudged
+  // An unproven spec that is not ready is rolled back after so long: with a sign that waiting does
+  // not help (its process exits, its image cannot be had, a worker refuses), and without one.
+  Millis trouble_max{45'000};
+  Millis ready_max{120'000};
+  int crash_restarts_max = 3;  // of one pod of an unproven spec, ready in between or not
+  int stable_epochs = 3;       // checkpoints a spec completes before it counts as stable
 };
 
 // What exists for the job, found by the UID of the owner and never by name alone.

@@ -19,10 +19,9 @@ const AutoscalingStatus* Stored(const View& view) {
   return stored ? &*stored : nullptr;
 }
 
-std::string Sentence(std::string phrase) {
+std::string Capital(std::string phrase) {
   if (!phrase.empty()) {
     phrase[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(phrase[0])));
-    phrase += '.';
   }
   return phrase;
 }
@@ -97,7 +96,7 @@ std::optional<ScalingNote> PutScaling(const View& view, const std::string& waits
   const bool changed = before != nullptr && before->decision != decision.status.decision;
   if (changed && !view.in.job.spec.replicas && !decision.status.history.empty()) {
     events.push_back(
-        {false, decision.status.history.back().reason, Sentence(decision.status.message)});
+        {false, decision.status.history.back().reason, Sentence(Capital(decision.status.message))});
     note.look_again = Millis(0);
   }
   if (autoscale::WorthWriting(before, decision.status, view.in.now,

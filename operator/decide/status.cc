@@ -7,7 +7,10 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "operator/decide/next_step.h"
 #include "operator/decide/pod_trouble.h"
+#include "operator/decide/rollback.h"
+#include "operator/decide/rollout.h"
 #include "operator/resources/names.h"
 #include "operator/resources/object.h"
 
@@ -34,7 +37,7 @@ struct Writer {
   }
   void SetOrRemove(std::string_view type, bool present, const Verdict& verdict) {
     if (present) {
-      Set(type, ConditionStatus::kTrue, verdict.reason, verdict.message);
+      Set(type, ConditionStatus::kTrue, verdict.reason, FullMessage(verdict));
     } else {
       v1alpha1::RemoveCondition(status, type);
     }
@@ -167,6 +170,12 @@ void PutSpecValid(const View& view, Writer& writer) {
                v1alpha1::JoinFindings(view.findings));
     return;
   }
+  const std::optional<v1alpha1::ChangeStatus>& change = view.rollout.change;
+  if (change && change->verdict == v1alpha1::ChangeVerdict::kRefused) {
+    writer.Set(type, ConditionStatus::kFalse, change->reason,
+               fmt::format("{}; what ran before goes on.", change->message));
+    return;
+  }
   const control::WorkerError* error = UserError(view);
   if (error != nullptr && IsSpecReason(error->reason)) {
     writer.Set(type, ConditionStatus::kFalse, error->reason, error->message);
@@ -175,17 +184,46 @@ void PutSpecValid(const View& view, Writer& writer) {
   writer.Set(type, ConditionStatus::kTrue, "Valid", "The spec is valid.");
 }
 
+void PutRollback(const View& view, Writer& writer) {
+  const std::optional<v1alpha1::RollbackStatus>& rollback = view.rollout.rollback;
+  if (rollback) {
+    writer.Set(v1alpha1::kRolledBack, ConditionStatus::kTrue, rollback->reason, rollback->message);
+  } else {
+    v1alpha1::RemoveCondition(writer.status, v1alpha1::kRolledBack);
+  }
+}
+
+void PutPause(const View& view, Writer& writer) {
+  if (!view.pause || view.goal == Goal::kDelete) {
+    v1alpha1::RemoveCondition(writer.status, v1alpha1::kPaused);
+    return;
+  }
+  const Pause& pause = *view.pause;
+  std::string message = fmt::format("The operator begins nothing new for this job{}.",
+                                    pause.reason.empty() ? "" : fmt::format(": {}", pause.reason));
+  message += pause.until ? fmt::format(" It ends at {}.", base::FormatTime(*pause.until))
+             : pause.problem.empty()
+                 ? fmt::format(" It ends when {} is removed.", v1alpha1::kPauseAnnotation)
+                 : fmt::format(" It has no end: {}.", pause.problem);
+  writer.Set(v1alpha1::kPaused, ConditionStatus::kTrue, "PausedByAnnotation", std::move(message));
+}
+
 void PutConditions(const View& view, const Verdict& verdict,
                    const std::vector<const WorkerReport*>& reports, Writer& writer) {
-  writer.Set(v1alpha1::kReady, verdict.ready, verdict.reason, verdict.message);
+  writer.Set(v1alpha1::kReady, verdict.ready, verdict.reason, FullMessage(verdict));
   writer.SetOrRemove(v1alpha1::kReconciling, verdict.reconciling, verdict);
   Verdict stalled = verdict;
-  if (view.goal == Goal::kHold && !verdict.stalled) {
+  const std::optional<Block> block = BlockedEdit(view);
+  const bool stands_still = view.goal == Goal::kDelete || view.goal == Goal::kSuspend;
+  if (block && !verdict.stalled && !verdict.reconciling && !stands_still) {
     stalled.stalled = true;  // what runs goes on, the edit does not
-    stalled.reason = view.findings.front().reason;
-    stalled.message = v1alpha1::JoinFindings(view.findings);
+    stalled.reason = block->reason;
+    stalled.message = Sentence(block->message);
+    stalled.next = NextStep(block->reason);
   }
   writer.SetOrRemove(v1alpha1::kStalled, stalled.stalled, stalled);
+  PutRollback(view, writer);
+  PutPause(view, writer);
   PutCheckpointHealth(view, verdict, reports, writer);
   PutSpecValid(view, writer);
 }
@@ -240,6 +278,13 @@ StreamJobStatus MakeStatus(const View& view, const GenerationPlan& plan, const V
   PutNumbers(view, reports, status);
   PutLastError(view, status);
   PutConditions(view, verdict, reports, writer);
+  status.change = view.rollout.change;
+  status.rollback = view.rollout.rollback;
+  const Condition* checkpoints = v1alpha1::FindCondition(status, v1alpha1::kCheckpointHealthy);
+  PutTrial(view,
+           {verdict.ready == ConditionStatus::kTrue && verdict.phase == v1alpha1::Phase::kRunning,
+            checkpoints != nullptr && checkpoints->status == ConditionStatus::kTrue, reports},
+           status);
   return status;
 }
 

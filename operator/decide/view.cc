@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "operator/decide/scaling.h"
+#include "operator/decide/rollout.h"
 #include "operator/decide/spec_checks.h"
 #include "operator/resources/names.h"
 #include "operator/resources/object.h"
@@ -71,6 +72,13 @@ Goal GoalOf(const View& view) {
   if (AllCompleted(view)) {
     return Goal::kComplete;
   }
+  if (view.pause && view.generation() != nullptr) {
+    // Stands still or runs, as it was when the pause began.
+    const std::optional<v1alpha1::Phase>& phase = view.in.job.status.phase;
+    return phase == v1alpha1::Phase::kSuspended || phase == v1alpha1::Phase::kSuspending
+               ? Goal::kSuspend
+               : Goal::kRun;
+  }
   return view.effective.state == v1alpha1::DesiredState::kSuspended ? Goal::kSuspend : Goal::kRun;
 }
 
@@ -100,16 +108,63 @@ bool StopDrained(const View& view) {
   });
 }
 
+std::optional<Pause> PauseOf(const v1alpha1::ObjectMeta& metadata, WallTime now) {
+  const auto annotation = metadata.annotations.find(std::string(v1alpha1::kPauseAnnotation));
+  if (annotation == metadata.annotations.end()) {
+    return std::nullopt;
+  }
+  Pause pause{annotation->second, std::nullopt, ""};
+  const auto until = metadata.annotations.find(std::string(v1alpha1::kPauseUntilAnnotation));
+  if (until == metadata.annotations.end()) {
+    return pause;
+  }
+  const base::Result<WallTime> time = base::ParseTime(until->second);
+  if (!time.ok()) {
+    pause.problem = fmt::format("{} is no RFC 3339 time", v1alpha1::kPauseUntilAnnotation);
+    return pause;
+  }
+  pause.until = *time;
+  return now < *time ? std::optional(pause) : std::nullopt;
+}
+
+// Puts the kept manifest in force. What the operator alone reads stays the user's.
+void Hold(View& view) {
+  if (view.rollout.held_hash.empty() || view.rollout.held_hash == view.user_hash) {
+    return;
+  }
+  view.wanted_hash = view.rollout.held_hash;
+  std::optional<v1alpha1::StreamJobSpec> manifest =
+      StoredManifest(view.in.children, view.rollout.held_hash);
+  if (!manifest) {
+    view.held_lost = true;
+    return;
+  }
+  const v1alpha1::EffectiveSpec& user = view.user_effective;
+  view.effective = v1alpha1::Effective(*manifest, view.in.settings.defaults);
+  view.effective.replicas = view.wanted_replicas;
+  view.effective.state = user.state;
+  view.effective.autoscaling = user.autoscaling;
+  view.effective.rollout = user.rollout;
+  view.effective.checkpoints_on_delete = user.checkpoints_on_delete;
+  view.held = std::move(manifest);
+}
+
+// One edit is one change: its replicas wait for the verdict on the rest.
+bool Checking(const View& view) {
+  const std::optional<v1alpha1::ChangeStatus>& change = view.rollout.change;
+  return change && change->verdict == v1alpha1::ChangeVerdict::kChecking;
+}
+
 }  // namespace
 
 View MakeView(const Input& in) {
-  View view{
-      in, v1alpha1::Effective(in.job.spec, in.settings.defaults), {}, Goal::kRun, "", 0, {}, "",
-      {}};
+  const v1alpha1::EffectiveSpec effective = v1alpha1::Effective(in.job.spec, in.settings.defaults);
+  View view{in, effective, effective, {}, Goal::kRun, "", "", 0, {}, "", {}, {}, {}, {}};
   view.findings = SpecFindings(in, view.effective);
   view.wanted_replicas = WantedReplicas(in.job, view.effective);
   view.effective.replicas = view.wanted_replicas;
-  view.wanted_hash = resources::ManifestHash(view.blueprint());
+  view.user_hash = resources::ManifestHash(view.blueprint());
+  view.wanted_hash = view.user_hash;
   if (in.children.stateful_set) {
     const Json& set = *in.children.stateful_set;
     view.set_replicas = static_cast<int>(resources::Number(set, {"spec", "replicas"}, 1));
@@ -117,6 +172,12 @@ View MakeView(const Input& in) {
   }
   AddPods(view);
   AddReports(view);
+  view.pause = PauseOf(in.job.metadata, in.now);
+  view.rollout = PlanRollout(view);
+  Hold(view);
+  if ((view.pause || Checking(view)) && view.generation() != nullptr) {
+    view.wanted_replicas = view.generation()->replicas;
+  }
   view.goal = GoalOf(view);
   return view;
 }
@@ -189,6 +250,13 @@ const control::WorkerError* ErrorOf(const WorkerReport& report) {
       report.beat.error ? report.beat.error : report.previous_error;
   const bool shown = error && error->error_class != control::ErrorClass::kFenced;
   return shown ? &*error : nullptr;
+}
+
+std::string Sentence(std::string text) {
+  if (!text.empty() && text.back() != '.') {
+    text += '.';
+  }
+  return text;
 }
 
 std::string Workers(int count) {

@@ -28,16 +28,37 @@ struct Worker {
   bool fresh = false;     // the report is recent
 };
 
+// The annotation that keeps the operator from beginning anything.
+struct Pause {
+  std::string reason;
+  std::optional<WallTime> until;
+  std::string problem;  // why `until` could not be read; the pause has no end then
+};
+
+// What is decided about the user's edit before anything stops for it (rollout.h).
+struct Rollout {
+  std::optional<v1alpha1::ChangeStatus> change;      // as it will be stored
+  std::optional<v1alpha1::RollbackStatus> rollback;  // as it will be stored
+  // The spec that stays in force instead of the user's; empty: the user's is.
+  std::string held_hash;
+};
+
 struct View {
   const Input& in;
-  v1alpha1::EffectiveSpec effective;
-  v1alpha1::Findings findings;  // of the spec; empty: valid
+  v1alpha1::EffectiveSpec user_effective;
+  v1alpha1::EffectiveSpec effective;  // of the spec in force; replicas and state are the user's
+  v1alpha1::Findings findings;        // of the user's spec; empty: valid
   Goal goal = Goal::kRun;
-  std::string wanted_hash;
+  std::string user_hash;    // of what the user wrote
+  std::string wanted_hash;  // of the spec in force
   int wanted_replicas = 0;
   std::optional<int> set_replicas;  // spec.replicas of the StatefulSet
   std::string set_hash;             // spec hash of its template
   std::map<int, Worker> workers;    // by ordinal
+  std::optional<Pause> pause;
+  Rollout rollout;
+  std::optional<v1alpha1::StreamJobSpec> held;  // the manifest of rollout.held_hash
+  bool held_lost = false;  // it was deleted by hand: nothing can be built, what runs goes on
 
   const v1alpha1::GenerationStatus* generation() const {
     return in.job.status.generation ? &*in.job.status.generation : nullptr;
@@ -51,7 +72,16 @@ struct View {
            generation()->replicas == wanted_replicas;
   }
   resources::Blueprint blueprint() const {
-    return {in.job, effective, in.sql.text, in.settings.worker};
+    return {in.job, effective, in.sql.text, in.settings.worker, held ? &*held : nullptr};
+  }
+  // Of what the user wrote, in force or not.
+  resources::Blueprint user_blueprint() const {
+    return {in.job, user_effective, in.sql.text, in.settings.worker};
+  }
+  // The job is to stand still, or to go: nothing is rolled out.
+  bool stops() const {
+    return in.job.metadata.deletion_timestamp ||
+           user_effective.state == v1alpha1::DesiredState::kSuspended;
   }
 };
 
@@ -74,5 +104,7 @@ const control::WorkerError* ErrorOf(const WorkerReport& report);
 
 // "1 worker", "2 workers".
 std::string Workers(int count);
+// With a full stop at its end.
+std::string Sentence(std::string text);
 
 }  // namespace sj::op::decide

@@ -160,6 +160,7 @@ void ReadWorkerImage(Section section, OperatorConfig& config) {
   section.Read("name", config.settings.defaults.image);
   section.Read("pullPolicy", config.settings.worker.image_pull_policy);
   section.Read("pullSecrets", config.settings.worker.pull_secrets);
+  section.Read("allowed", config.settings.policy.images);
   section.Done();
 }
 

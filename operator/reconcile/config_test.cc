@@ -26,7 +26,7 @@ http: {address: 127.0.0.1, port: 2}
 leaderElection: {leaseName: l, leaseDuration: 9s, renewDeadline: 6s, retryPeriod: 1s}
 log: {level: debug, format: text}
 watchNamespaces: [a, b]
-workerImage: {name: "w:2", pullPolicy: Always, pullSecrets: [s]}
+workerImage: {name: "w:2", pullPolicy: Always, pullSecrets: [s], allowed: ["w:3"]}
 defaults:
   checkpoint: {location: "s3://x/y", endpoint: "http://s3", region: r, interval: 5s, secretName: s3}
   worker: {resources: {requests: {cpu: 2}, limits: {memory: 1Gi}}}
@@ -38,6 +38,7 @@ defaults:
   EXPECT_EQ(config->log_level, base::LogLevel::kDebug);
   EXPECT_EQ(config->watch_namespaces.size(), 2u);
   EXPECT_EQ(config->settings.worker.pull_secrets, std::vector<std::string>{"s"});
+  EXPECT_EQ(config->settings.policy.images, std::vector<std::string>{"w:3"});
   EXPECT_EQ(config->settings.defaults.checkpoint_secret_name, "s3");
   EXPECT_EQ(config->settings.defaults.checkpoint_interval, base::Millis(5'000));
   EXPECT_EQ(config->settings.defaults.resources.requests.at("cpu"), "2");

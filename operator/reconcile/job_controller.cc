@@ -154,9 +154,7 @@ Result<Outcome> JobController::Act(Pass& pass, const decide::Output& output) {
     }
     SJ_RETURN_IF_ERROR(written);
   }
-  if (output.status.phase) {
-    parts_.metrics.SetPhase(pass.key, *output.status.phase);
-  }
+  parts_.metrics.Set(pass.key, output.status);
   for (const decide::Event& event : output.events) {
     parts_.events.Record(pass.object,
                          event.warning ? runtime::EventType::kWarning : runtime::EventType::kNormal,

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <random>
+#include <set>
 
 #include "operator/reconcile/testing/scenarios.h"
 #include "operator/resources/names.h"
@@ -197,6 +198,59 @@ TEST(JobController, SuspendedJobResumesInItsGeneration) {
   ASSERT_TRUE(cluster.Settle());
   EXPECT_EQ(cluster.Job()->status.phase, Phase::kRunning);
   EXPECT_EQ(cluster.Job()->status.generation->number, generation);
+}
+
+// The pods of the job, by UID.
+std::set<std::string> PodUids(Cluster& cluster) {
+  std::set<std::string> uids;
+  for (const Json& pod : cluster.kube().All(kube::kPods)) {
+    uids.insert(kube::UidOf(pod));
+  }
+  return uids;
+}
+
+TEST(JobController, ARefusedEditTouchesNobody) {
+  Cluster cluster;
+  cluster.CreateJob(kSpec);
+  ASSERT_TRUE(cluster.Settle());
+  const int64_t generation = cluster.Job()->status.generation->number;
+  const std::set<std::string> pods = PodUids(cluster);
+  cluster.workers().refuse_edits = true;
+  cluster.EditSpec({{"restartNonce", 1}});
+  ASSERT_TRUE(cluster.Settle());
+  const v1alpha1::StreamJobStatus refused = cluster.Job()->status;
+  EXPECT_EQ(PodUids(cluster), pods);
+  EXPECT_EQ(refused.generation->number, generation);
+  EXPECT_EQ(refused.phase, Phase::kRunning);
+  EXPECT_EQ(v1alpha1::FindCondition(refused, v1alpha1::kSpecValid)->reason, "SqlInvalid");
+  cluster.workers().refuse_edits = false;
+  cluster.EditSpec({{"restartNonce", 2}});
+  ASSERT_TRUE(cluster.Settle());
+  EXPECT_NE(PodUids(cluster), pods);
+  EXPECT_FALSE(cluster.Job()->status.change);
+}
+
+TEST(JobController, AFixedSpecLeavesTheRollback) {
+  Cluster cluster;
+  cluster.CreateJob(kSpec);
+  ASSERT_TRUE(cluster.Settle());
+  const std::string first = cluster.Job()->status.generation->spec_hash;
+  cluster.new_specs_crash = true;
+  cluster.EditSpec({{"restartNonce", 1}});
+  ASSERT_TRUE(cluster.Settle());
+  const v1alpha1::StreamJob rolled_back = *cluster.Job();
+  EXPECT_EQ(rolled_back.status.generation->spec_hash, first);
+  EXPECT_EQ(rolled_back.status.phase, Phase::kRunning);
+  EXPECT_NE(v1alpha1::FindCondition(rolled_back.status, v1alpha1::kRolledBack), nullptr);
+  EXPECT_EQ(rolled_back.spec.restart_nonce, 1);  // the user's spec is untouched
+  cluster.new_specs_crash = false;
+  cluster.EditSpec({{"restartNonce", 2}});
+  ASSERT_TRUE(cluster.Settle());
+  const v1alpha1::StreamJobStatus fixed = cluster.Job()->status;
+  EXPECT_NE(fixed.generation->spec_hash, first);
+  EXPECT_EQ(fixed.stable->spec_hash, fixed.generation->spec_hash);
+  EXPECT_EQ(v1alpha1::FindCondition(fixed, v1alpha1::kRolledBack), nullptr);
+  EXPECT_EQ(NoViolation(cluster), "");
 }
 
 TEST(JobController, LostWorkerComesBackAndNobodyElseMoves) {

@@ -6,6 +6,7 @@ namespace sj::op::reconcile {
 namespace {
 
 constexpr int kPhases = static_cast<int>(v1alpha1::Phase::kDeleting) + 1;
+constexpr int kLights = static_cast<int>(decide::Light::kStopped) + 1;
 constexpr const char* kActionNames[] = {"add_finalizer", "apply", "scale", "delete",
                                         "remove_finalizer"};
 
@@ -20,6 +21,11 @@ JobMetrics::JobMetrics(base::MetricRegistry* registry) : registry_(registry) {
         "streamjob_jobs", "StreamJobs by phase.",
         {{"phase", std::string(v1alpha1::ToString(static_cast<v1alpha1::Phase>(i)))}}));
   }
+  for (int i = 0; i < kLights; ++i) {
+    lights_.push_back(registry_->AddGauge(
+        "streamjob_jobs_health", "StreamJobs by health; stalled ones wait for a person.",
+        {{"health", std::string(decide::ToString(static_cast<decide::Light>(i)))}}));
+  }
   for (const char* name : kActionNames) {
     actions_.push_back(registry_->AddCounter("streamjob_operator_actions_total",
                                              "Effects on the cluster by kind.", {{"kind", name}}));
@@ -30,21 +36,24 @@ JobMetrics::JobMetrics(base::MetricRegistry* registry) : registry_(registry) {
                                        "Steps of generations: prepared, planned, started.");
 }
 
-void JobMetrics::SetPhase(const kube::ObjectKey& key, v1alpha1::Phase phase) {
+void JobMetrics::Set(const kube::ObjectKey& key, const v1alpha1::StreamJobStatus& status) {
+  if (!status.phase) {
+    return;
+  }
   std::lock_guard lock(mu_);
-  phases_[key] = phase;
+  jobs_[key] = {*status.phase, decide::LightOf(status)};
   Publish();
 }
 
 void JobMetrics::Forget(const kube::ObjectKey& key) {
   std::lock_guard lock(mu_);
-  phases_.erase(key);
+  jobs_.erase(key);
   Publish();
 }
 
 void JobMetrics::Clear() {
   std::lock_guard lock(mu_);
-  phases_.clear();
+  jobs_.clear();
   Publish();
 }
 
@@ -70,12 +79,17 @@ void JobMetrics::Publish() {
   if (registry_ == nullptr) {
     return;
   }
-  std::array<int, kPhases> counts{};
-  for (const auto& [key, phase] : phases_) {
-    ++counts[static_cast<size_t>(phase)];
+  std::array<int, kPhases> phases{};
+  std::array<int, kLights> lights{};
+  for (const auto& [key, seen] : jobs_) {
+    ++phases[static_cast<size_t>(seen.phase)];
+    ++lights[static_cast<size_t>(seen.light)];
   }
   for (int i = 0; i < kPhases; ++i) {
-    gauges_[static_cast<size_t>(i)].Set(counts[static_cast<size_t>(i)]);
+    gauges_[static_cast<size_t>(i)].Set(phases[static_cast<size_t>(i)]);
+  }
+  for (int i = 0; i < kLights; ++i) {
+    lights_[static_cast<size_t>(i)].Set(lights[static_cast<size_t>(i)]);
   }
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// JobMetrics: how many jobs are in which phase, and what the control loop did. Labels are phases
-// and action kinds only, never names of jobs.
+// JobMetrics: how many jobs are in which phase and health, and what the control loop did. Labels
+// are phases and action kinds only, never names of jobs.
 #pragma once
 
 #include <array>
@@ -11,6 +11,7 @@
 
 #include "api/base/metrics.h"
 #include "operator/decide/action.h"
+#include "operator/decide/health.h"
 #include "operator/kube/resource.h"
 
 namespace sj::op::reconcile {
@@ -21,7 +22,8 @@ class JobMetrics {
   // `registry` may be null: nothing is recorded.
   explicit JobMetrics(base::MetricRegistry* registry);
 
-  void SetPhase(const kube::ObjectKey& key, v1alpha1::Phase phase);
+  // The job as stored now.
+  void Set(const kube::ObjectKey& key, const v1alpha1::StreamJobStatus& status);
   void Forget(const kube::ObjectKey& key);
   void Clear();
   void CountAction(decide::ActionKind kind);
@@ -33,9 +35,14 @@ class JobMetrics {
 
   base::MetricRegistry* registry_;
   std::mutex mu_;
-  std::map<kube::ObjectKey, v1alpha1::Phase> phases_;  // guarded by mu_
-  std::vector<base::Gauge> gauges_;                    // constant after construction, by phase
-  std::vector<base::Counter> actions_;                 // constant after construction, by kind
+  struct Seen {
+    v1alpha1::Phase phase;
+    decide::Light light;
+  };
+  std::map<kube::ObjectKey, Seen> jobs_;  // guarded by mu_
+  std::vector<base::Gauge> gauges_;       // constant after construction, by phase
+  std::vector<base::Gauge> lights_;       // constant after construction, by light
+  std::vector<base::Counter> actions_;    // constant after construction, by kind
   std::optional<base::Counter> status_writes_, generations_;
 };
 

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <set>
+
 #include "operator/resources/names.h"
 #include "operator/resources/object.h"
 
@@ -99,18 +101,32 @@ std::string WantedConfigMap(const Source& source, const decide::Settings& settin
   return resources::ConfigMapName(source.job.metadata.name, resources::ManifestHash(blueprint));
 }
 
-// The job's ConfigMaps of all specs; the wanted one is looked for by name.
-Status ReadConfigMaps(const Source& source, const std::string& wanted, decide::Children& children) {
-  children.config_maps = source.store.OwnedBy(kube::kConfigMaps, source.job.metadata.uid);
-  for (const Json& map : children.config_maps) {
-    if (kube::NameOf(map) == wanted) {
-      return base::OkStatus();
+// Those a decision hangs on: of the spec wanted, of the one in force, of the one to go back to.
+std::set<std::string> NeededConfigMaps(const Source& source, std::string wanted) {
+  const v1alpha1::StreamJobStatus& status = source.job.status;
+  std::set<std::string> names = {std::move(wanted)};
+  for (const std::string& hash : {status.generation ? status.generation->spec_hash : std::string(),
+                                  status.stable ? status.stable->spec_hash : std::string()}) {
+    if (!hash.empty()) {
+      names.insert(resources::ConfigMapName(source.job.metadata.name, hash));
     }
   }
-  SJ_ASSIGN_OR_RETURN(std::optional<Json> map,
-                      FindChild(source, kube::kConfigMaps, wanted, children.foreign));
-  if (map) {
-    children.config_maps.push_back(*std::move(map));
+  return names;
+}
+
+// The job's ConfigMaps of all specs; the needed ones are looked for by name.
+Status ReadConfigMaps(const Source& source, const std::string& wanted, decide::Children& children) {
+  children.config_maps = source.store.OwnedBy(kube::kConfigMaps, source.job.metadata.uid);
+  std::set<std::string> missing = NeededConfigMaps(source, wanted);
+  for (const Json& map : children.config_maps) {
+    missing.erase(kube::NameOf(map));
+  }
+  for (const std::string& name : missing) {
+    SJ_ASSIGN_OR_RETURN(std::optional<Json> map,
+                        FindChild(source, kube::kConfigMaps, name, children.foreign));
+    if (map) {
+      children.config_maps.push_back(*std::move(map));
+    }
   }
   return base::OkStatus();
 }

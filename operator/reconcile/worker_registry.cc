@@ -54,7 +54,7 @@ void Send(const std::vector<Answered>& answers) {
 // A decision may depend on the difference.
 bool Matters(const HeartbeatRequest& before, const HeartbeatRequest& after) {
   return before.phase != after.phase || before.generation != after.generation ||
-         before.error != after.error ||
+         before.error != after.error || before.verdict != after.verdict ||
          before.consecutive_epoch_failures != after.consecutive_epoch_failures ||
          before.last_epoch_time.has_value() != after.last_epoch_time.has_value() ||
          before.lag_records.has_value() != after.lag_records.has_value();

@@ -66,6 +66,19 @@ TEST_F(WorkerRegistryTest, RegisterGivesTheAssignmentAndWakes) {
   EXPECT_EQ(registry_.Reports("uid-1")[0].plan_hash, "p");
 }
 
+TEST_F(WorkerRegistryTest, AVerdictWakesTheJob) {
+  HeartbeatRequest beat = Beat(0, "a", 1);
+  ASSERT_TRUE(Send(beat).ok());
+  wakes_.clear();
+  ++beat.sequence;
+  ASSERT_TRUE(Send(beat).ok());
+  EXPECT_TRUE(wakes_.empty());
+  ++beat.sequence;
+  beat.verdict = control::SpecVerdict{"edit", true, "", ""};
+  ASSERT_TRUE(Send(beat).ok());
+  EXPECT_EQ(wakes_.size(), 1u);
+}
+
 TEST_F(WorkerRegistryTest, HoldsAPollUntilTheDirectiveChanges) {
   HeartbeatRequest beat = Beat(0, "a", 1);
   beat.hold = base::Millis(20'000);

@@ -44,6 +44,9 @@ Json Sealed(Json object) {
 }  // namespace
 
 v1alpha1::StreamJobSpec ManifestSpec(const Blueprint& blueprint) {
+  if (blueprint.manifest != nullptr) {
+    return *blueprint.manifest;
+  }
   const v1alpha1::EffectiveSpec& effective = blueprint.effective;
   v1alpha1::StreamJobSpec spec = blueprint.job.spec;
   spec.sql = blueprint.sql;
@@ -76,6 +79,17 @@ std::string ManifestHash(const Blueprint& blueprint) {
   return v1alpha1::SpecHash(ManifestSpec(blueprint));
 }
 
+Json ManifestJson(const Blueprint& blueprint) {
+  const StreamJob& job = blueprint.job;
+  return {{"apiVersion", v1alpha1::kApiVersion},
+          {"kind", v1alpha1::kKind},
+          {"metadata",
+           {{"name", job.metadata.name},
+            {"namespace", job.metadata.namespace_name},
+            {"uid", job.metadata.uid}}},
+          {"spec", v1alpha1::SpecToJson(ManifestSpec(blueprint))}};
+}
+
 Json BuildServiceAccount(const Blueprint& blueprint) {
   const StreamJob& job = blueprint.job;
   Json object = NewObject(job, "v1", "ServiceAccount", WorkerName(job.metadata.name));
@@ -85,18 +99,10 @@ Json BuildServiceAccount(const Blueprint& blueprint) {
 
 Json BuildConfigMap(const Blueprint& blueprint) {
   const StreamJob& job = blueprint.job;
-  const v1alpha1::StreamJobSpec spec = ManifestSpec(blueprint);
-  const std::string hash = v1alpha1::SpecHash(spec);
-  Json manifest = {{"apiVersion", v1alpha1::kApiVersion},
-                   {"kind", v1alpha1::kKind},
-                   {"metadata",
-                    {{"name", job.metadata.name},
-                     {"namespace", job.metadata.namespace_name},
-                     {"uid", job.metadata.uid}}},
-                   {"spec", v1alpha1::SpecToJson(spec)}};
+  const std::string hash = ManifestHash(blueprint);
   Json object = NewObject(job, "v1", "ConfigMap", ConfigMapName(job.metadata.name, hash));
   object["metadata"]["annotations"][kSpecHashAnnotation] = hash;
-  object["data"] = {{"job.yaml", base::DumpJson(manifest, 2) + "\n"},
+  object["data"] = {{"job.yaml", base::DumpJson(ManifestJson(blueprint), 2) + "\n"},
                     {"ca.crt", blueprint.settings.control_ca}};
   return Sealed(std::move(object));
 }

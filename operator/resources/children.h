@@ -29,6 +29,8 @@ struct Blueprint {
   const v1alpha1::EffectiveSpec& effective;
   const std::string& sql;
   const WorkerSettings& settings;
+  // Runs instead of what the job's spec says, word for word: a spec kept from before an edit.
+  const v1alpha1::StreamJobSpec* manifest = nullptr;
 };
 
 // The spec as the worker reads it: the SQL inlined, every default written out, and nothing that
@@ -36,6 +38,9 @@ struct Blueprint {
 v1alpha1::StreamJobSpec ManifestSpec(const Blueprint& blueprint);
 // SpecHash of ManifestSpec: what a worker reports as its spec_hash.
 std::string ManifestHash(const Blueprint& blueprint);
+
+// The StreamJob a worker is given: ManifestSpec with the job's name and UID.
+Json ManifestJson(const Blueprint& blueprint);
 
 Json BuildServiceAccount(const Blueprint& blueprint);
 Json BuildConfigMap(const Blueprint& blueprint);

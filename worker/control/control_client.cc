@@ -242,6 +242,8 @@ wire::HeartbeatRequest ControlClient::Report() {
   report.known_generation = known_generation_;
   report.known_started_generation = started_generation_;
   report.known_command = command_;
+  report.known_check = known_check_;
+  report.verdict = verdict_;
   nudged_ = false;
   in_flight_ = std::make_unique<base::HttpCancel>();
   return report;
@@ -287,7 +289,38 @@ void ControlClient::Beat() {
   }
 }
 
+void ControlClient::OnCheck(std::function<void(std::optional<wire::SpecCheck>)> on_check) {
+  on_check_ = std::move(on_check);
+}
+
+void ControlClient::SetVerdict(const wire::SpecVerdict& verdict) {
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    if (verdict.spec_hash != known_check_ || verdict_ == verdict) {
+      return;
+    }
+    verdict_ = verdict;
+  }
+  Nudge();
+}
+
+void ControlClient::TakeCheck(const std::optional<wire::SpecCheck>& check) {
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    const std::string asked = check ? check->spec_hash : "";
+    if (asked == known_check_ || (check && check->manifest.empty())) {
+      return;
+    }
+    known_check_ = asked;
+    verdict_.reset();
+  }
+  if (on_check_) {
+    on_check_(check);
+  }
+}
+
 void ControlClient::Take(const wire::HeartbeatResponse& response) {
+  TakeCheck(response.check);
   wire::Command command = response.command;
   {
     std::lock_guard<std::mutex> lock(mu_);

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -49,6 +50,13 @@ class ControlClient {
   void Start(std::function<void(sj::control::Command)> on_command);
   void Stop();
 
+  // `on_check` is called on the heartbeat thread with what the operator wants checked, whenever
+  // that changes; nothing: no more. It must not block. Call before Start.
+  void OnCheck(std::function<void(std::optional<sj::control::SpecCheck>)> on_check);
+  // What the next heartbeats say of the spec that is being checked; sends one now. Dropped when the
+  // operator asks about another one meanwhile.
+  void SetVerdict(const sj::control::SpecVerdict& verdict);
+
   // For JobHooks: reports FENCED, waits for START of `generation`, then asks for a quorum read
   // whether it is still current. kCancelled: stopped, or the generation was replaced.
   base::Status AwaitStart(int64_t generation, const std::atomic<bool>& stop);
@@ -69,6 +77,7 @@ class ControlClient {
   void Beat();
   sj::control::HeartbeatRequest Report();
   void Take(const sj::control::HeartbeatResponse& response);
+  void TakeCheck(const std::optional<sj::control::SpecCheck>& check);
   base::Result<std::string> Post(std::string_view path, std::string body, base::Millis deadline,
                                  base::HttpCancel* cancel);
   base::Status CheckCurrent(int64_t generation);
@@ -84,6 +93,7 @@ class ControlClient {
   std::unique_ptr<base::HttpClient> http_;
   std::thread beat_;
   std::function<void(sj::control::Command)> on_command_;
+  std::function<void(std::optional<sj::control::SpecCheck>)> on_check_;
 
   std::mutex mu_;
   std::condition_variable changed_;
@@ -97,6 +107,8 @@ class ControlClient {
   sj::control::Command command_ = sj::control::Command::kNone;  // guarded by mu_
   int64_t sequence_ = 0;                                        // guarded by mu_
   std::unique_ptr<base::HttpCancel> in_flight_;                 // guarded by mu_
+  std::string known_check_;                                     // guarded by mu_
+  std::optional<sj::control::SpecVerdict> verdict_;             // guarded by mu_
   std::optional<runtime::JobPhase> reported_;  // guarded by mu_: last phase that was answered
 };
 

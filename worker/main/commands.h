@@ -26,6 +26,8 @@ struct RunOptions {
 int RunCommand(const RunOptions& options);     // one process, the whole job
 int ValidateCommand(const std::string& file);  // no network
 int ExplainCommand(const std::string& file);   // the plan as text; no network
+// What an edit from one file to the other does to a running job; no network.
+int DiffCommand(const std::string& before, const std::string& after);
 
 struct ServeOptions {
   std::string manifest;

@@ -9,5 +9,6 @@ inline constexpr int kExitFailed = 1;  // gave up: the outside or a defect; the 
 inline constexpr int kExitUsage = 2;   // flags, manifest or SQL cannot be accepted
 inline constexpr int kExitFenced = 3;  // another incarnation took over; nothing was committed after
 // 4: a call into a library did not return (base::kExitStuck)
+inline constexpr int kExitRefused = 5;  // diff: the job would refuse the change
 
 }  // namespace sj::worker

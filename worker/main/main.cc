@@ -29,6 +29,7 @@ struct Flags {
   sj::worker::RunOptions run;
   sj::worker::ServeOptions serve;
   std::string file;
+  std::string new_file;
 };
 
 void AddRun(CLI::App& app, Flags& flags) {
@@ -76,6 +77,9 @@ int main(int argc, char** argv) {
   validate->add_option("FILE", flags.file)->required();
   CLI::App* explain = app.add_subcommand("explain", "Print the plan of a manifest or SQL.");
   explain->add_option("FILE", flags.file)->required();
+  CLI::App* diff = app.add_subcommand("diff", "Say what an edit does to a running job.");
+  diff->add_option("OLD", flags.file)->required();
+  diff->add_option("NEW", flags.new_file)->required();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -97,6 +101,9 @@ int main(int argc, char** argv) {
   }
   if (app.got_subcommand(validate)) {
     return sj::worker::ValidateCommand(flags.file);
+  }
+  if (app.got_subcommand(diff)) {
+    return sj::worker::DiffCommand(flags.file, flags.new_file);
   }
   return sj::worker::ExplainCommand(flags.file);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// run, validate and explain: a job on a laptop, in one process.
+// run, validate, explain and diff: a job on a laptop, in one process.
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
@@ -8,6 +8,7 @@
 #include "worker/control/status_server.h"
 #include "worker/main/commands.h"
 #include "worker/main/exit_codes.h"
+#include "worker/main/spec_check.h"
 #include "worker/main/stop_signal.h"
 #include "worker/runtime/supervisor.h"
 
@@ -72,6 +73,22 @@ int ExplainCommand(const std::string& file) {
   }
   std::fputs(plan->Explain().c_str(), stdout);
   return kExitOk;
+}
+
+int DiffCommand(const std::string& before, const std::string& after) {
+  auto was = ReadJobFile(before);
+  auto is = ReadJobFile(after);
+  for (const auto* job : {&was, &is}) {
+    if (!job->ok()) {
+      return Fail(job->status(), kExitUsage);
+    }
+  }
+  auto diff = DiffJobs(*was, *is);
+  if (!diff.ok()) {
+    return Fail(diff.status(), kExitUsage);
+  }
+  std::fputs(Describe(*diff).c_str(), stdout);
+  return diff->refused() ? kExitRefused : kExitOk;
 }
 
 int RunCommand(const RunOptions& options) {

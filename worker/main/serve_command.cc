@@ -10,6 +10,7 @@
 #include "worker/control/status_server.h"
 #include "worker/main/commands.h"
 #include "worker/main/exit_codes.h"
+#include "worker/main/spec_check.h"
 #include "worker/main/stop_signal.h"
 #include "worker/runtime/run_context.h"
 #include "worker/runtime/supervisor.h"
@@ -25,6 +26,7 @@ constexpr base::Millis kReportWithin{3'000};
 constexpr base::Millis kPoll{50};
 constexpr base::Millis kForever = std::chrono::hours(24 * 3650);
 constexpr base::Millis kRetryPartitions{2'000};
+constexpr base::Millis kLookAgain{10'000};  // at an edit that the outside keeps from fitting
 
 class Server {
  public:
@@ -53,6 +55,8 @@ class Server {
   runtime::JobConfig config_;
   std::map<std::string, int> partitions_;
   int exit_code_ = kExitOk;
+  // After the client, which it tells.
+  std::unique_ptr<SpecChecker> checker_;
 };
 
 void Server::ReportError(RunStage stage, const base::Status& status) {
@@ -98,8 +102,17 @@ base::Status Server::Open() {
   SJ_ASSIGN_OR_RETURN(http_,
                       control::StartStatusServer(options_.listen.address, options_.listen.port,
                                                  job.metadata.name, &board_));
-  client_->Start([this](sj::control::Command command) { OnCommand(command); });
   base::Status status = Prepare(job);
+  if (status.ok()) {
+    checker_ = std::make_unique<SpecChecker>(
+        [running = RunningSpec{config_.plan, config_.shards}, setup = options_.setup](
+            const sj::control::SpecCheck& check) { return LookAtSpec(check, running, setup); },
+        [this](const sj::control::SpecVerdict& verdict) { client_->SetVerdict(verdict); },
+        kLookAgain);
+    client_->OnCheck(
+        [this](std::optional<sj::control::SpecCheck> check) { checker_->Ask(std::move(check)); });
+  }
+  client_->Start([this](sj::control::Command command) { OnCommand(command); });
   if (!status.ok()) {
     ReportError(RunStage::kPlan, status);
   }

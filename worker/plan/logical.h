@@ -87,8 +87,8 @@ void MergeProjects(LogicalNodePtr* node, RewriteBudget* budget);
 void PruneColumns(LogicalNode* root);
 void Optimize(LogicalPlan* plan);
 
-// See PhysicalPlan::state_hash. Over the optimized plan.
-std::string StateHash(const LogicalPlan& plan);
+// See PhysicalPlan::state_text, whose hash is state_hash. Over the optimized plan.
+std::string StateText(const LogicalPlan& plan);
 
 PhysicalPlan PlanPhysical(LogicalPlan plan);
 

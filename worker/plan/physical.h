@@ -104,6 +104,9 @@ struct PhysicalPlan {
   // Hash (hex) over what the stored state means: stateful operators with ids, keys, windows, calls,
   // and the source topics. Equal hashes: a checkpoint of one plan can start the other.
   std::string state_hash;
+  // What is hashed: a line a fact, "window 1 ..." and its "key ..." and "call ..." lines for each
+  // stateful operator (the number is its id), then "source ..." lines. For plan_diff.h.
+  std::string state_text;
   std::string Explain() const;
 };
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "api/base/hash.h"
 #include "worker/plan/expr_tree.h"
 #include "worker/plan/logical.h"
 
@@ -306,7 +307,8 @@ PhysicalPlan Planner::Run() {
   }
   NumberOps();
   plan_.settings = logical_.settings;
-  plan_.state_hash = StateHash(logical_);
+  plan_.state_text = StateText(logical_);
+  plan_.state_hash = base::Sha256Hex(plan_.state_text);
   return std::move(plan_);
 }
 

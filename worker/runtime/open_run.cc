@@ -383,6 +383,23 @@ base::Result<std::map<std::string, int>> AskPartitions(const JobConfig& config) 
   return counts;
 }
 
+base::Status CheckTopics(const JobConfig& config) {
+  RunContext run;
+  run.config = &config;
+  SJ_RETURN_IF_ERROR(OpenConnectors(RealConnectors(), &run));
+  for (auto& source : run.sources) {
+    if (source != nullptr) {
+      SJ_RETURN_IF_ERROR(source->PartitionCount().status());
+    }
+  }
+  for (auto& sink : run.sinks) {
+    if (sink != nullptr) {
+      SJ_RETURN_IF_ERROR(sink->Check());
+    }
+  }
+  return base::OkStatus();
+}
+
 void RunContext::Fail(base::Status status) {
   {
     std::lock_guard<std::mutex> lock(mu);

@@ -113,6 +113,10 @@ struct RunContext {
 // The partition counts of the job's source topics as the brokers have them now.
 base::Result<std::map<std::string, int>> AskPartitions(const JobConfig& config);
 
+// True answers from the outside about a plan that is to run: every source and sink topic exists and
+// may be described. Opens no transaction and joins no group, so it may be called beside a run.
+base::Status CheckTopics(const JobConfig& config);
+
 // Opens connectors, fences, checks the generation, reads committed positions, restores: in that
 // order. REQUIRES: ids in the plan are dense. The result has no threads yet.
 base::Result<std::unique_ptr<RunContext>> OpenRun(const JobConfig& config, const JobHooks& hooks,

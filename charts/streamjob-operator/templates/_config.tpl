@@ -24,6 +24,9 @@ workerImage:
   name: {{ include "streamjob.image" (dict "image" .Values.workerImage "version" .Chart.AppVersion) | quote }}
   pullPolicy: {{ .Values.workerImage.pullPolicy }}
   pullSecrets: {{ .Values.workerImagePullSecrets | toJson }}
+  {{- with .Values.workerImagesAllowed }}
+  allowed: {{ . | toJson }}
+  {{- end }}
 defaults:
   checkpoint:
     {{- with .Values.defaults.checkpoint }}

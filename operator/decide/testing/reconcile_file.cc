@@ -54,6 +54,7 @@ Settings TestSettings() {
   Settings settings;
   settings.defaults.checkpoint_location = "s3://checkpoints/test";
   settings.defaults.image = "worker:1";
+  settings.policy.images = {"worker:2"};
   settings.worker.control_url = "https://operator.system.svc:8443";
   settings.worker.control_ca = "PEM";
   return settings;
@@ -179,6 +180,12 @@ WorkerReport MakeReport(const World& world, const Json& json) {
   if (Find(json, {"lag"}) != nullptr) {
     beat.lag_records = Number(json, {"lag"});
   }
+  beat.restarts = Number(json, {"restarts"});
+  if (const Json* verdict = Find(json, {"verdict"})) {
+    beat.verdict =
+        control::SpecVerdict{HashOf(world, Text(*verdict, {"spec"})), Flag(*verdict, {"fits"}),
+                             Text(*verdict, {"reason"}), Text(*verdict, {"message"})};
+  }
   if (const Json* error = Find(json, {"error"})) {
     beat.error = MakeError(*error);
   }
@@ -213,6 +220,33 @@ void AddSql(World& world, const Json& spec) {
   }
 }
 
+// `new` and `old` in the status become the hashes they stand for.
+void ReplaceHashes(World& world) {
+  v1alpha1::StreamJobStatus& status = world.read.job.status;
+  if (status.generation) {
+    status.generation->spec_hash = HashOf(world, status.generation->spec_hash);
+  }
+  if (status.change) {
+    status.change->spec_hash = HashOf(world, status.change->spec_hash);
+  }
+  if (status.stable) {
+    status.stable->spec_hash = HashOf(world, status.stable->spec_hash);
+  }
+  if (status.rollback) {
+    status.rollback->spec_hash = HashOf(world, status.rollback->spec_hash);
+    status.rollback->stable_hash = HashOf(world, status.rollback->stable_hash);
+  }
+}
+
+// "none": they were deleted by hand; "wanted": all but that of the spec as it is now.
+void KeepConfigMaps(World& world, const std::string& which) {
+  std::erase_if(world.children.config_maps, [&](const Json& map) {
+    const bool wanted =
+        resources::Annotation(map, resources::kSpecHashAnnotation) == world.new_hash;
+    return which == "none" || (which == "wanted" && !wanted);
+  });
+}
+
 Result<World> MakeWorld(const Json& job, const Json& spec) {
   World world;
   world.settings = TestSettings();
@@ -226,9 +260,7 @@ Result<World> MakeWorld(const Json& job, const Json& spec) {
   if (Find(spec, {"was"}) != nullptr) {
     world.old_hash = HashOfJob(world, old, old.spec.sql);
   }
-  if (std::optional<v1alpha1::GenerationStatus>& generation = world.read.job.status.generation) {
-    generation->spec_hash = HashOf(world, generation->spec_hash);
-  }
+  ReplaceHashes(world);
   if (Text(spec, {"children"}) != "none") {
     const bool is_old = Text(spec, {"set"}) == "old";
     AddChildren(world, is_old ? old : world.read.job, is_old ? old.spec.sql : world.sql.text, spec);
@@ -239,6 +271,7 @@ Result<World> MakeWorld(const Json& job, const Json& spec) {
           resources::BuildConfigMap({old, effective, old.spec.sql, world.settings.worker}));
     }
   }
+  KeepConfigMaps(world, Text(spec, {"configMaps"}));
   if (const std::string& foreign = Text(spec, {"foreign"}); !foreign.empty()) {
     world.children.foreign = foreign;
   }
@@ -251,6 +284,20 @@ Result<World> MakeWorld(const Json& job, const Json& spec) {
 
 std::string StepText(v1alpha1::GenerationStep step) {
   return step == v1alpha1::GenerationStep::kStarted ? "Started" : "Prepare";
+}
+
+std::string_view VerdictText(v1alpha1::ChangeVerdict verdict) {
+  switch (verdict) {
+    case v1alpha1::ChangeVerdict::kChecking:
+      return "Checking";
+    case v1alpha1::ChangeVerdict::kAccepted:
+      return "Accepted";
+    case v1alpha1::ChangeVerdict::kRefused:
+      return "Refused";
+    case v1alpha1::ChangeVerdict::kUnchecked:
+      break;
+  }
+  return "Unchecked";
 }
 
 void PrintStatus(const v1alpha1::StreamJobStatus& status, std::string& out) {
@@ -281,6 +328,24 @@ void PrintStatus(const v1alpha1::StreamJobStatus& status, std::string& out) {
     out += fmt::format("autoscaling decision={} current={} veto={}: {}\n", a.decision, a.current,
                        a.veto, a.message);
   }
+  if (status.change) {
+    out += fmt::format("change {} {} {} {}\n", status.change->spec_hash,
+                       VerdictText(status.change->verdict), status.change->change_class,
+                       status.change->message);
+  }
+  if (status.stable) {
+    out += fmt::format("stable {} generation={}\n", status.stable->spec_hash,
+                       status.stable->generation);
+  }
+  if (status.trial) {
+    out += fmt::format("trial generation={} since={} epoch={} restarts={}\n",
+                       status.trial->generation, base::FormatTime(*status.trial->since),
+                       status.trial->epoch, status.trial->restarts);
+  }
+  if (status.rollback) {
+    out += fmt::format("rollback from {} to {}\n", status.rollback->spec_hash,
+                       status.rollback->stable_hash);
+  }
   if (status.last_error) {
     out +=
         fmt::format("last error {}: {}\n", status.last_error->worker, status.last_error->message);
@@ -294,6 +359,9 @@ void PrintDirective(const Directive& directive, std::string& out) {
     out += fmt::format(" replicas={} fence={} state={}", directive.assignment->replicas,
                        base::DumpJson(Json(directive.assignment->fence_ordinals)),
                        directive.assignment->state_hash);
+  }
+  if (directive.check) {
+    out += fmt::format(" check={} by={}", directive.check->spec_hash, directive.check_ordinal);
   }
   out += "\n";
 }
@@ -331,19 +399,42 @@ Result<ReconcileCase> SplitCase(std::string_view text) {
   return ReconcileCase{std::string(text.substr(0, after)), std::string(text.substr(after))};
 }
 
-Result<std::string> RunCase(const std::string& input) {
+namespace {
+
+struct ReadCase {
+  Json spec;
+  World world;
+  Output Run() const {
+    return Decide({world.read.job, world.read.findings, world.sql, world.children, world.workers,
+                   world.now, world.leading_since, world.settings, Text(spec, {"applyError"})});
+  }
+};
+
+// `input` ends with the separator line.
+Result<ReadCase> Read(const std::string& input) {
   const std::string yaml = input.substr(0, input.size() - kSeparator.size() + 1);
   SJ_ASSIGN_OR_RETURN(std::vector<Json> documents, base::ParseYamlDocuments(yaml));
   if (documents.empty() || documents.size() > 2) {
     return InvalidArgument("read reconcile file: want a StreamJob and at most one world");
   }
-  const Json spec = documents.size() == 2 ? documents[1] : Json::object();
+  Json spec = documents.size() == 2 ? documents[1] : Json::object();
   SJ_ASSIGN_OR_RETURN(World world, MakeWorld(documents[0], spec));
-  const Input in{world.read.job,      world.read.findings, world.sql,
-                 world.children,      world.workers,       world.now,
-                 world.leading_since, world.settings,      Text(spec, {"applyError"})};
-  const Output first = Decide(in);
-  const Output second = Decide(in);
+  return ReadCase{std::move(spec), std::move(world)};
+}
+
+}  // namespace
+
+Result<DecidedCase> DecideCase(const std::string& input) {
+  SJ_ASSIGN_OR_RETURN(ReadCase read, Read(input));
+  Output output = read.Run();
+  return DecidedCase{std::move(read.world.read.job), std::move(output)};
+}
+
+Result<std::string> RunCase(const std::string& input) {
+  SJ_ASSIGN_OR_RETURN(const ReadCase read, Read(input));
+  const World& world = read.world;
+  const Output first = read.Run();
+  const Output second = read.Run();
   if (Print(first) != Print(second)) {
     return base::Internal("decide twice: the same input gave two answers");
   }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "api/base/status.h"
+#include "operator/decide/decide.h"
 
 namespace sj::op::decide::testing {
 
@@ -15,6 +16,13 @@ struct ReconcileCase {
   std::string expected;  // after it
 };
 base::Result<ReconcileCase> SplitCase(std::string_view text);
+
+// The job of the input and what Decide says about it. Errors as for RunCase.
+struct DecidedCase {
+  v1alpha1::StreamJob job;
+  Output output;
+};
+base::Result<DecidedCase> DecideCase(const std::string& input);
 
 // Runs Decide on the input and prints the outcome. Errors: kInvalidArgument for a bad file.
 base::Result<std::string> RunCase(const std::string& input);

@@ -39,6 +39,7 @@ decide::Settings TestSettings() {
   decide::Settings settings;
   settings.defaults.checkpoint_location = "s3://checkpoints/test";
   settings.defaults.image = "worker:1";
+  settings.defaults.stable_after = base::Millis(3'000);  // well within a Settle
   settings.worker.control_url = "https://operator:8443";
   settings.worker.control_ca = "PEM";
   return settings;
@@ -250,6 +251,17 @@ void Cluster::PutPod(const Json& set, int ordinal) {
       {"containerStatuses",
        Json::array(
            {{{"name", "worker"}, {"restartCount", 0}, {"state", {{"running", Json::object()}}}}})}};
+  const std::string spec_hash = resources::Annotation(pod, resources::kSpecHashAnnotation);
+  first_spec_ = first_spec_.empty() ? spec_hash : first_spec_;
+  if (new_specs_crash && spec_hash != first_spec_) {
+    pod["status"]["containerStatuses"][0] = {
+        {"name", "worker"},
+        {"restartCount", 2},
+        {"state", {{"waiting", {{"reason", "CrashLoopBackOff"}}}}},
+        {"lastState", {{"terminated", {{"exitCode", 1}}}}}};
+    kube_.Put(kube::kPods, pod);
+    return;
+  }
   const Json stored = kube_.Put(kube::kPods, pod);
   const kube::OwnerRef owner = *kube::ControllerOf(set);
   const ObjectKey job{kube::NamespaceOf(set), owner.name};
@@ -374,6 +386,9 @@ std::string Cluster::Summary() const {
     const v1alpha1::Condition* ready = v1alpha1::FindCondition(status, v1alpha1::kReady);
     text += fmt::format("phase {} {}\n", status.phase ? v1alpha1::ToString(*status.phase) : "none",
                         ready != nullptr ? ready->reason : "");
+    text += status.rollback ? "rolled back\n" : "";
+    text += status.change ? fmt::format("edit refused: {}\n", status.change->reason) : "";
+    text += status.stable ? fmt::format("stable {}\n", status.stable->spec_hash) : "";
     if (status.generation) {
       text += fmt::format("generation of {} spec {} started {}\n", status.generation->replicas,
                           status.generation->spec_hash,

@@ -96,6 +96,8 @@ class Cluster {
   const std::vector<std::string>& violations() const { return violations_; }
   // Reconciles of all operator processes so far.
   int passes() const { return passes_; }
+  // Pods of any spec but the first exit before they say a word.
+  bool new_specs_crash = false;
 
  private:
   struct Snapshot {
@@ -118,6 +120,7 @@ class Cluster {
   std::deque<Snapshot> past_;  // after each step that changed something, newest last; bounded
   uint64_t looked_at_ = 0;     // the version StepCluster found last
   int passes_ = 0;
+  std::string first_spec_;
 };
 
 }  // namespace sj::op::reconcile::testing

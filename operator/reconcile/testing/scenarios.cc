@@ -36,6 +36,16 @@ std::function<void(Cluster&, int)> Edit(Json merge) {
   };
 }
 
+// An edit that running workers say does not fit.
+std::function<void(Cluster&, int)> Refused(Json merge) {
+  return [merge = std::move(merge)](Cluster& cluster, int step) {
+    if (step == 0) {
+      cluster.workers().refuse_edits = true;
+      cluster.EditSpec(merge);
+    }
+  };
+}
+
 // Down to one worker and, once that is done, up again.
 void DownAndUp(Cluster& cluster, int step) {
   if (step == 0) {
@@ -87,6 +97,15 @@ const Scenario kScenarios[] = {
      }},
     {"recreate", Run, Recreate},
     {"complete", Run, [](Cluster& c, int) { c.workers().end_of_input = true; }},
+    {"refused_edit", Run, Refused({{"restartNonce", 1}})},
+    {"refused_edit_and_scale", Run, Refused({{"restartNonce", 1}, {"replicas", 3}})},
+    {"rollback", Run,
+     [](Cluster& c, int step) {
+       if (step == 0) {
+         c.new_specs_crash = true;
+         c.EditSpec({{"restartNonce", 1}});
+       }
+     }},
     {"crash_loop", Run,
      [](Cluster& c, int step) {
        if (step == 0) {

@@ -124,6 +124,8 @@ void SimWorkers::Beat(Talk talk) {
   beat.known_generation = worker.known;
   beat.known_started_generation = worker.known_started;
   beat.known_command = worker.known_command;
+  beat.known_check = worker.known_check;
+  beat.verdict = worker.verdict;
   if (add_to_beat) {
     add_to_beat(talk.ordinal, worker, beat);
   }
@@ -140,6 +142,7 @@ void SimWorkers::Take(const control::HeartbeatResponse& response, Talk talk) {
   worker.known = std::max(worker.known, response.generation);
   worker.known_started = std::max(worker.known_started, response.started_generation);
   worker.known_command = response.command;
+  Judge(response, worker);
   const bool active = worker.phase == WorkerPhase::kRunning || worker.phase == WorkerPhase::kFenced;
   const bool replaced = worker.assignment && worker.known > worker.assignment->generation;
   if (active && (response.command == Command::kDrain || replaced)) {
@@ -147,6 +150,18 @@ void SimWorkers::Take(const control::HeartbeatResponse& response, Talk talk) {
   } else if (worker.phase == WorkerPhase::kFenced &&
              worker.known_started >= worker.assignment->generation) {
     StartIfCurrent(talk);
+  }
+}
+
+// The answer to a pre-flight question comes with the second beat after it.
+void SimWorkers::Judge(const control::HeartbeatResponse& response, SimWorker& worker) const {
+  const std::string asked = response.check ? response.check->spec_hash : "";
+  if (asked != worker.known_check) {
+    worker.known_check = asked;
+    worker.verdict.reset();
+  } else if (!asked.empty()) {
+    worker.verdict = control::SpecVerdict{asked, !refuse_edits, refuse_edits ? "SqlInvalid" : "",
+                                          "as the test says"};
   }
 }
 

@@ -27,6 +27,8 @@ struct SimWorker {
   int64_t known = 0, known_started = 0;
   control::Command known_command = control::Command::kNone;
   int64_t epoch = 0;
+  std::string known_check;
+  std::optional<control::SpecVerdict> verdict;
 };
 
 // What workers meet. References outlive the call they are given to.
@@ -61,6 +63,8 @@ class SimWorkers {
   bool input = false;
   // The input of every worker ends at its next step.
   bool end_of_input = false;
+  // Running workers refuse every edit they are asked about.
+  bool refuse_edits = false;
   // What a worker adds to its heartbeat; half a second lies between two of them.
   std::function<void(int ordinal, const SimWorker&, control::HeartbeatRequest&)> add_to_beat;
 
@@ -70,6 +74,7 @@ class SimWorkers {
   void AskForWork(Talk talk);
   void Beat(Talk talk);
   void Take(const control::HeartbeatResponse& response, Talk talk);
+  void Judge(const control::HeartbeatResponse& response, SimWorker& worker) const;
   void StartIfCurrent(Talk talk);
   control::WorkerRef RefOf(const Talk& talk) const;
 

@@ -19,6 +19,7 @@ VALUES = {
     "replicaCount": 2, "image.repository": "localhost/streamjob-operator", "image.tag": TAG,
     "image.pullPolicy": "Never", "workerImage.repository": "localhost/streamjob-worker",
     "workerImage.tag": TAG, "workerImage.pullPolicy": "Never",
+    "workerImagesAllowed": "{localhost/streamjob-broken:e2e}",
     # A machine shared by three nodes: a leader that is gone is missed sooner than in production.
     "leaderElection.leaseDuration": "8s", "leaderElection.renewDeadline": "6s",
     "leaderElection.retryPeriod": "1s",

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // See change_class.h.
-#include "operator/decide/change_class.h"
+#include "api/v1alpha1/change_class.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 
-#include "operator/resources/names.h"
-#include "operator/resources/object.h"
-
-namespace sj::op::decide {
+namespace sj::v1alpha1 {
 namespace {
+
+using base::Json;
 
 constexpr size_t kFieldsShownMax = 3;
 
@@ -43,28 +42,16 @@ void CollectChanges(const std::string& path, const Json& before, const Json& aft
   Json keys = before;
   keys.update(after);
   for (const auto& [key, unused] : keys.items()) {
-    const Json none;
-    const Json* left = resources::Find(before, {key});
-    const Json* right = resources::Find(after, {key});
+    const auto left = before.find(key);
+    const auto right = after.find(key);
     CollectChanges(path.empty() ? key : fmt::format("{}.{}", path, key),
-                   left != nullptr ? *left : none, right != nullptr ? *right : none, changed);
+                   left != before.end() ? *left : Json(), right != after.end() ? *right : Json(),
+                   changed);
   }
 }
 
 bool Speaks(std::string_view entry, std::string_view field) {
   return field.starts_with(entry) && (field.size() == entry.size() || field[entry.size()] == '.');
-}
-
-// The manifest's spec in the ConfigMap of that spec hash, or null.
-Json RunningSpec(const View& view, const std::string& spec_hash) {
-  for (const Json& map : view.in.children.config_maps) {
-    if (resources::Annotation(map, resources::kSpecHashAnnotation) == spec_hash) {
-      base::Result<Json> manifest = base::ParseJson(resources::Text(map, {"data", "job.yaml"}));
-      const Json* spec = manifest.ok() ? resources::Find(*manifest, {"spec"}) : nullptr;
-      return spec != nullptr ? *spec : Json();
-    }
-  }
-  return {};
 }
 
 }  // namespace
@@ -98,7 +85,7 @@ ChangeClass ClassOf(std::string_view field) {
   return best != nullptr ? best->change : ChangeClass::kRestart;
 }
 
-SpecChange Compare(const Json& before, const Json& after) {
+SpecChange CompareSpecs(const Json& before, const Json& after) {
   SpecChange result;
   CollectChanges("", before, after, result.fields);
   for (const std::string& field : result.fields) {
@@ -107,19 +94,16 @@ SpecChange Compare(const Json& before, const Json& after) {
   return result;
 }
 
-std::string DescribeChange(const View& view) {
-  const Json before = RunningSpec(view, view.generation()->spec_hash);
-  if (!before.is_object()) {
-    return "restart: the spec changed";
+std::string DescribeFields(const SpecChange& change) {
+  if (change.fields.empty()) {
+    return "nothing changed";
   }
-  const Json after = v1alpha1::SpecToJson(resources::ManifestSpec(view.blueprint()));
-  SpecChange change = Compare(before, after);
-  const size_t total = change.fields.size();
-  change.fields.resize(std::min(total, kFieldsShownMax));
+  std::vector<std::string> shown = change.fields;
+  const size_t total = shown.size();
+  shown.resize(std::min(total, kFieldsShownMax));
   const std::string more =
       total > kFieldsShownMax ? fmt::format(" and {} more", total - kFieldsShownMax) : "";
-  return fmt::format("{}: {}{} changed", ToString(ChangeClass::kRestart),
-                     fmt::join(change.fields, ", "), more);
+  return fmt::format("{}{} changed", fmt::join(shown, ", "), more);
 }
 
-}  // namespace sj::op::decide
+}  // namespace sj::v1alpha1

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What an edit of each spec field does to a running job: one table, shown to users in events before
-// anything stops. Whether state fits a new plan is not decided here: the worker compares plans and
-// refuses with reason StateIncompatible. Pure, thread-safe.
+// What an edit of each spec field does to a running job: one table, used by the operator and by
+// `streamjob-worker diff`, shown to users before anything stops. Whether state fits a new plan is
+// not decided here: the worker compares plans. Pure, thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "operator/decide/view.h"
+#include "api/base/json.h"
 
-namespace sj::op::decide {
+namespace sj::v1alpha1 {
 
 enum class ChangeClass : uint8_t {
   kIgnore,   // workers do not notice
@@ -35,9 +35,8 @@ struct SpecChange {
   ChangeClass change = ChangeClass::kIgnore;  // the strongest of all fields
   std::vector<std::string> fields;            // changed paths, one level below lists
 };
-SpecChange Compare(const Json& before, const Json& after);
+SpecChange CompareSpecs(const base::Json& before, const base::Json& after);
+// "sql, checkpoint.interval and 2 more changed"; "nothing changed".
+std::string DescribeFields(const SpecChange& change);
 
-// "restart: sql and checkpoint.interval changed": from the manifest that runs to the one wanted.
-std::string DescribeChange(const View& view);
-
-}  // namespace sj::op::decide
+}  // namespace sj::v1alpha1

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "operator/decide/change_class.h"
+#include "api/v1alpha1/change_class.h"
 
 #include <gtest/gtest.h>
 
@@ -7,25 +7,27 @@
 
 #include "api/v1alpha1/stream_job_json.h"
 
-namespace sj::op::decide {
+namespace sj::v1alpha1 {
 namespace {
 
+using base::Json;
+
 // A spec with something in every top-level field.
-v1alpha1::StreamJobSpec FullSpec() {
-  v1alpha1::StreamJobSpec spec;
+StreamJobSpec FullSpec() {
+  StreamJobSpec spec;
   spec.sql = "s";
-  spec.sql_from = v1alpha1::SqlFrom{{"m", "k"}};
+  spec.sql_from = SqlFrom{{"m", "k"}};
   spec.replicas = 1;
-  spec.state = v1alpha1::DesiredState::kRunning;
+  spec.state = DesiredState::kRunning;
   spec.max_parallelism = 128;
   spec.shards = 16;
   spec.checkpoint.location = "s3://a/b";
-  spec.connections.push_back({"main", v1alpha1::KafkaConnection{"k:9092", {}, {}}});
+  spec.connections.push_back({"main", KafkaConnection{"k:9092", {}, {}}});
   spec.worker.threads = 1;
   spec.autoscaling.enabled = true;
-  spec.rollout.rollback = v1alpha1::RollbackMode::kOff;
+  spec.rollout.rollback = RollbackMode::kOff;
   spec.restart_nonce = 1;
-  spec.deletion_policy.checkpoints = v1alpha1::CheckpointDeletion::kRetain;
+  spec.deletion_policy.checkpoints = CheckpointDeletion::kRetain;
   return spec;
 }
 
@@ -34,7 +36,7 @@ TEST(ChangeClass, EveryFieldHasOne) {
   for (const FieldClass& entry : FieldClasses()) {
     EXPECT_TRUE(known.insert(entry.field).second) << entry.field << " twice";
   }
-  const Json spec = v1alpha1::SpecToJson(FullSpec());
+  const Json spec = SpecToJson(FullSpec());
   EXPECT_EQ(spec.size(), known.size());
   for (const auto& [field, value] : spec.items()) {
     EXPECT_TRUE(known.contains(field)) << field;
@@ -43,27 +45,27 @@ TEST(ChangeClass, EveryFieldHasOne) {
 
 // The hash that restarts workers must see exactly the fields the table calls restart or refused.
 TEST(ChangeClass, AgreesWithTheSpecHash) {
-  const v1alpha1::StreamJobSpec full = FullSpec();
-  const Json json = v1alpha1::SpecToJson(full);
+  const StreamJobSpec full = FullSpec();
+  const Json json = SpecToJson(full);
   for (const FieldClass& entry : FieldClasses()) {
     Json without = json;
     without.erase(std::string(entry.field));
-    const auto read = v1alpha1::ReadStreamJob({{"spec", without}});
+    const auto read = ReadStreamJob({{"spec", without}});
     const bool restarts =
         entry.change == ChangeClass::kRestart || entry.change == ChangeClass::kRefused;
-    EXPECT_EQ(v1alpha1::SpecHash(read.job.spec) != v1alpha1::SpecHash(full), restarts)
-        << entry.field;
+    EXPECT_EQ(SpecHash(read.job.spec) != SpecHash(full), restarts) << entry.field;
   }
 }
 
 TEST(ChangeClass, TheStrongestFieldDecides) {
-  const SpecChange change = Compare({{"replicas", 1}, {"worker", {{"threads", 1}}}},
-                                    {{"replicas", 2}, {"worker", {{"threads", 2}}}});
+  const SpecChange change = CompareSpecs({{"replicas", 1}, {"worker", {{"threads", 1}}}},
+                                         {{"replicas", 2}, {"worker", {{"threads", 2}}}});
   EXPECT_EQ(change.change, ChangeClass::kRestart);
   EXPECT_EQ(change.fields, (std::vector<std::string>{"replicas", "worker.threads"}));
-  EXPECT_EQ(Compare({{"replicas", 1}}, {{"replicas", 2}}).change, ChangeClass::kRescale);
-  EXPECT_EQ(Compare({{"state", "Running"}}, {{"state", "Suspended"}}).change, ChangeClass::kIgnore);
-  EXPECT_EQ(Compare({{"a", 1}}, {{"a", 1}}).fields.size(), 0u);
+  EXPECT_EQ(CompareSpecs({{"replicas", 1}}, {{"replicas", 2}}).change, ChangeClass::kRescale);
+  EXPECT_EQ(CompareSpecs({{"state", "Running"}}, {{"state", "Suspended"}}).change,
+            ChangeClass::kIgnore);
+  EXPECT_EQ(CompareSpecs({{"a", 1}}, {{"a", 1}}).fields.size(), 0u);
 }
 
 TEST(ChangeClass, UnknownFieldsRestart) {
@@ -72,4 +74,4 @@ TEST(ChangeClass, UnknownFieldsRestart) {
 }
 
 }  // namespace
-}  // namespace sj::op::decide
+}  // namespace sj::v1alpha1
