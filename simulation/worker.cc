@@ -187,6 +187,7 @@ bool Worker::RunGeneration(const control::Assignment& assignment) {
   config_.max_parallelism = assignment.max_parallelism;
   config_.partitions = assignment.partitions;
   config_.fence_ordinals = assignment.fence_ordinals;
+  config_.committed_partitions = assignment.committed_partitions;
   // The real one draws a random name for every attempt.
   stop_run_.store(term_.load());
   generation_ = assignment.generation;

@@ -69,6 +69,7 @@ void Fields(V& v, Assignment& s) {
   v("partitions", s.partitions);
   v("fenceOrdinals", s.fence_ordinals);
   v("stateHash", s.state_hash);
+  v("committedPartitions", s.committed_partitions);
 }
 template <typename V>
 void Fields(V& v, RegisterRequest& s) {

@@ -51,6 +51,10 @@ struct Assignment {
   std::map<std::string, int> partitions;  // source topic -> partition count
   std::vector<int> fence_ordinals;        // ordinals that are gone: their ids must be fenced too
   std::string state_hash;                 // plan hash the state must match
+  // Of each topic the first so many partitions have been committed by some epoch of the job, and so
+  // have all shards unless it is empty: what has no position nevertheless has lost it. Absent:
+  // nobody knows.
+  std::optional<std::map<std::string, int>> committed_partitions = {};
   bool operator==(const Assignment&) const = default;
 };
 

@@ -269,6 +269,7 @@ void Fields(V& v, GenerationStatus& s) {
   v("specHash", s.spec_hash);
   v("replicas", s.replicas);
   v("partitions", s.partitions);
+  v("committedPartitions", s.committed_partitions);
   v("shards", s.shards);
   v("ordinalsUsed", s.ordinals_used);
   v("startedAt", s.started_at);

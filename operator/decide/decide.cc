@@ -10,8 +10,8 @@
 #include "operator/decide/health.h"
 #include "operator/decide/next_step.h"
 #include "operator/decide/phases.h"
-#include "operator/decide/scaling.h"
 #include "operator/decide/rollout.h"
+#include "operator/decide/scaling.h"
 #include "operator/decide/status.h"
 
 namespace sj::op::decide {
@@ -77,7 +77,7 @@ std::vector<Event> MakeEvents(const StreamJobStatus& before, const StreamJobStat
   AddPresenceEvent(before, after, v1alpha1::kPaused, events);
   AddPresenceEvent(before, after, v1alpha1::kRolledBack, events);
   AddChangeEvent(before, after, events);
-  if (plan.next) {
+  if (!plan.event.empty()) {
     events.push_back({false, plan.event, plan.message});
   }
   AddConditionEvent(before, after, v1alpha1::kReady, events);

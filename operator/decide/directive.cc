@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "operator/decide/status.h"
 #include "operator/decide/rollout.h"
+#include "operator/decide/status.h"
 
 namespace sj::op::decide {
 namespace {
@@ -27,6 +27,7 @@ control::Assignment MakeAssignment(const View& view, const GenerationStatus& gen
     assignment.fence_ordinals.push_back(i);
   }
   assignment.state_hash = generation.plan_hash;
+  assignment.committed_partitions = generation.committed_partitions;
   return assignment;
 }
 

@@ -195,6 +195,37 @@ GenerationPlan Advance(const View& view) {
           fmt::format("Generation {} started with {}.", next.number, Workers(next.replicas)), ""};
 }
 
+// Every member has committed in this generation, and with that all its partitions.
+bool AllCommitted(const View& view, const GenerationStatus& generation) {
+  for (int i = 0; i < generation.replicas; ++i) {
+    auto it = view.workers.find(i);
+    if (it == view.workers.end() || it->second.report == nullptr) {
+      return false;
+    }
+    const control::HeartbeatRequest& beat = it->second.report->beat;
+    if (beat.generation != generation.number || beat.oldest_generation.value_or(0) < 1) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// A generation that runs. What has no position in Kafka is new or lost: only who remembers what was
+// committed can tell.
+GenerationPlan NoteCommitted(const View& view) {
+  const GenerationStatus& now = *view.generation();
+  if (now.committed_partitions == now.partitions || !AllCommitted(view, now)) {
+    return {};
+  }
+  GenerationStatus next = now;
+  next.committed_partitions = now.partitions;
+  return {next, "", "", ""};
+}
+
+GenerationPlan GoOn(const View& view) {
+  return view.started() ? NoteCommitted(view) : Advance(view);
+}
+
 bool NeedsSwitch(const View& view) {
   const GenerationStatus& now = *view.generation();
   return now.spec_hash != view.wanted_hash || now.replicas != view.wanted_replicas ||
@@ -213,7 +244,7 @@ GenerationPlan PlanGeneration(const View& view) {
     return view.pause ? GenerationPlan{} : First(view);
   }
   if (view.pause || view.held_lost) {  // what has begun ends, nothing begins
-    return view.started() ? GenerationPlan{} : Advance(view);
+    return GoOn(view);
   }
   if (!held && NeedsSwitch(view)) {
     if (view.generation()->spec_hash == view.wanted_hash) {
@@ -224,7 +255,7 @@ GenerationPlan PlanGeneration(const View& view) {
     }
     return Switch(view);
   }
-  return view.started() ? GenerationPlan{} : Advance(view);
+  return GoOn(view);
 }
 
 }  // namespace sj::op::decide

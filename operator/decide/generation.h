@@ -16,7 +16,7 @@ namespace sj::op::decide {
 struct GenerationPlan {
   // The value to write; nothing: stays as it is.
   std::optional<v1alpha1::GenerationStatus> next;
-  std::string event;    // CamelCase reason of the event, empty when `next` is
+  std::string event;    // CamelCase reason of the event; empty: nothing worth one
   std::string message;  // what happens, as a sentence
   // Why a wanted change waits, as a phrase; empty: it does not.
   std::string waits_for;

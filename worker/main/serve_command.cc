@@ -150,6 +150,7 @@ bool Server::RunGeneration(const sj::control::Assignment& assignment) {
   config_.max_parallelism = assignment.max_parallelism;
   config_.partitions = assignment.partitions;
   config_.fence_ordinals = assignment.fence_ordinals;
+  config_.committed_partitions = assignment.committed_partitions;
   drain_.store(false);
   stop_run_.store(term_.load());
   client_->SetGeneration(assignment.generation);

@@ -34,6 +34,8 @@ struct JobConfig {
   int max_parallelism = 128;
   std::map<std::string, int> partitions;  // topic -> count, fixed for the generation; absent: ask
   std::vector<int> fence_ordinals;        // ordinals of the generation before that are gone
+  // As in control::Assignment. Absent: no operator keeps it.
+  std::optional<std::map<std::string, int>> committed_partitions;
 
   std::chrono::milliseconds epoch_interval{1000};
   int checkpoints_retained = 3;

@@ -196,13 +196,27 @@ std::vector<CommittedRef> OwnedInputs(const RunContext& run) {
 // What the group has committed of our inputs.
 struct Positions {
   std::vector<CommittedRef> committed;
-  std::vector<types::InputPartition> missing;  // of sources, beside some that are committed
+  std::vector<CommittedRef> missing;
 };
 
 base::Status NoPosition(const types::InputPartition& partition) {
   return base::Corrupt("read committed offsets: partition " +
                        InstanceName(partition.topic, partition.partition) +
-                       " has none while others have; it expired or was deleted");
+                       " has none although it was committed before; it expired or was deleted");
+}
+
+// Whether an epoch has committed this input before: a start at some default would lose or repeat
+// records. Without an operator nobody remembers; then sources are judged by IsNew, later.
+bool WasCommitted(const JobConfig& config, const CommittedRef& input, bool others_are) {
+  const bool shard = input.edge >= 0;
+  if (!config.committed_partitions) {
+    return shard && others_are;  // every epoch commits all of a worker's inputs
+  }
+  if (shard) {
+    return !config.committed_partitions->empty();
+  }
+  auto it = config.committed_partitions->find(input.partition.topic);
+  return it != config.committed_partitions->end() && input.partition.partition < it->second;
 }
 
 base::Result<Positions> ReadPositions(RunContext* run) {
@@ -217,22 +231,20 @@ base::Result<Positions> ReadPositions(RunContext* run) {
     by_partition[position.partition] = position;
   }
   Positions result;
-  const CommittedRef* lost = nullptr;
   for (CommittedRef& input : inputs) {
     const connect::CommittedPosition& position = by_partition[input.partition];
     if (position.offset == connect::kNoOffset) {
-      lost = input.edge >= 0 ? &input : lost;
-      result.missing.push_back(input.partition);
+      result.missing.push_back(input);
       continue;
     }
     input.offset = position.offset;
     input.metadata = position.metadata;
     result.committed.push_back(input);
   }
-  // Every epoch commits every partition. A shard without a position: it expired or was deleted, and
-  // a start at some default would lose or repeat records. Sources: see AddPartitions.
-  if (lost != nullptr && !result.committed.empty()) {
-    return NoPosition(lost->partition);
+  for (const CommittedRef& input : result.missing) {
+    if (WasCommitted(*run->config, input, !result.committed.empty())) {
+      return NoPosition(input.partition);
+    }
   }
   return result;
 }
@@ -264,66 +276,64 @@ bool IsNew(const RunContext& run, const Positions& positions,
   return told;
 }
 
-// Source partitions without a position, after a restore: new ones are read from their beginning,
-// for others that would repeat records.
-base::Status AddPartitions(RunContext* run, const Positions& positions) {
+// Source partitions without a position: by the startup mode before the first commit of the job,
+// from their beginning when the topic got them later.
+base::Status StartSources(RunContext* run, const Positions& positions) {
+  const auto& before = run->config->committed_partitions;
+  const bool first = before ? before->empty() : positions.committed.empty();
   for (const auto& [table, count] : run->partition_counts) {
     connect::Source& source = *run->sources[table];
-    std::vector<int> added;
-    for (const types::InputPartition& partition : positions.missing) {
-      if (partition.topic != source.topic()) {
+    std::vector<int> numbers;
+    for (const CommittedRef& input : positions.missing) {
+      if (input.edge >= 0 || input.partition.topic != source.topic()) {
         continue;
       }
-      if (!IsNew(*run, positions, partition)) {
-        return NoPosition(partition);
+      if (!before && !first && !IsNew(*run, positions, input.partition)) {
+        return NoPosition(input.partition);
       }
-      added.push_back(partition.partition);
+      numbers.push_back(input.partition.partition);
     }
-    if (added.empty()) {
+    if (numbers.empty()) {
       continue;
     }
-    SJ_ASSIGN_OR_RETURN(auto starts, source.ResolveBeginning(added));
+    SJ_ASSIGN_OR_RETURN(auto starts,
+                        first ? source.ResolveStart(numbers) : source.ResolveBeginning(numbers));
     for (const connect::PartitionStart& start : starts) {
       checkpoint::SourceState state;
       state.offset = start.offset;
       state.end_offset = start.end_offset.value_or(-1);
       run->restored.sources[{source.topic(), start.partition}] = state;
     }
-    base::LogInfo("new source partitions",
-                  {{"topic", source.topic()}, {"partitions", static_cast<int>(added.size())}});
+    if (!first) {
+      base::LogInfo("new source partitions",
+                    {{"topic", source.topic()}, {"partitions", static_cast<int>(numbers.size())}});
+    }
   }
   return base::OkStatus();
 }
 
-base::Status StartFresh(RunContext* run) {
-  for (const auto& [table, count] : run->partition_counts) {
-    types::KeyGroupRange mine = run->own.WorkerPartitions(count);
-    std::vector<int> numbers;
-    for (int p = mine.begin; p < mine.end; ++p) {
-      numbers.push_back(p);
-    }
-    if (numbers.empty()) {
+// Shards without a position have no state: they begin with the first record of their partitions.
+base::Status StartShards(RunContext* run, const Positions& positions) {
+  std::map<int, checkpoint::ShardState> fresh;
+  for (const CommittedRef& input : positions.missing) {
+    if (input.edge < 0) {
       continue;
     }
-    SJ_ASSIGN_OR_RETURN(auto starts, run->sources[table]->ResolveStart(numbers));
-    for (const connect::PartitionStart& start : starts) {
-      checkpoint::SourceState state;
-      state.offset = start.offset;
-      state.end_offset = start.end_offset.value_or(-1);
-      run->restored.sources[{run->sources[table]->topic(), start.partition}] = state;
+    checkpoint::ShardState& shard = fresh[input.shard];
+    shard.shard = input.shard;
+    int64_t earliest = 0;
+    if (run->exchange != nullptr) {
+      SJ_ASSIGN_OR_RETURN(earliest, run->exchange->Earliest(input.partition));
+    }
+    shard.edge_offsets[input.edge] = earliest;
+  }
+  for (const checkpoint::ShardState& shard : run->restored.shards) {
+    if (fresh.contains(shard.shard)) {  // an epoch commits all edges of a shard or none
+      return base::Corrupt("read committed offsets: shard " + std::to_string(shard.shard) +
+                           " has positions of some exchange topics only");
     }
   }
-  types::KeyGroupRange shards = run->own.WorkerShards();
-  for (int s = shards.begin; s < shards.end; ++s) {
-    checkpoint::ShardState shard;
-    shard.shard = s;
-    for (const EdgeInfo& edge : run->edges) {
-      int64_t earliest = 0;
-      if (run->exchange != nullptr) {
-        SJ_ASSIGN_OR_RETURN(earliest, run->exchange->Earliest({edge.topic, s}));
-      }
-      shard.edge_offsets[edge.edge->id] = earliest;
-    }
+  for (auto& [number, shard] : fresh) {
     run->restored.shards.push_back(std::move(shard));
   }
   return base::OkStatus();
@@ -351,21 +361,22 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
   if (hooks.confirm_generation) {
     SJ_RETURN_IF_ERROR(hooks.confirm_generation());
   }
-  if (positions.committed.empty() || run->checkpointer == nullptr) {
-    if (run->objects != nullptr) {
-      SJ_RETURN_IF_ERROR(store::ProbeObjectStore(
-          *run->objects, run->config->job_uid + "/probe/" + Incarnation(*run->config)));
-    }
-    return StartFresh(run);
+  if (run->checkpointer == nullptr) {
+    positions = {{}, OwnedInputs(*run)};
   }
-  Reach(RunStage::kRestore, hooks);
-  SJ_ASSIGN_OR_RETURN(run->restored,
-                      run->checkpointer->Restore(positions.committed, run->state.get()));
-  SJ_RETURN_IF_ERROR(AddPartitions(run, positions));
-  base::LogInfo("restored", {{"epoch", run->restored.epoch},
-                             {"objects", run->restored.objects},
-                             {"bytes", run->restored.bytes}});
-  return base::OkStatus();
+  if (!positions.committed.empty()) {
+    Reach(RunStage::kRestore, hooks);
+    SJ_ASSIGN_OR_RETURN(run->restored,
+                        run->checkpointer->Restore(positions.committed, run->state.get()));
+    base::LogInfo("restored", {{"epoch", run->restored.epoch},
+                               {"objects", run->restored.objects},
+                               {"bytes", run->restored.bytes}});
+  } else if (run->objects != nullptr) {
+    SJ_RETURN_IF_ERROR(store::ProbeObjectStore(
+        *run->objects, run->config->job_uid + "/probe/" + Incarnation(*run->config)));
+  }
+  SJ_RETURN_IF_ERROR(StartSources(run, positions));
+  return StartShards(run, positions);
 }
 
 }  // namespace

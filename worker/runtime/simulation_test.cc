@@ -29,6 +29,9 @@ INSERT INTO agg SELECT k, TUMBLE_START(t, INTERVAL '10' SECOND), COUNT(*), SUM(v
 )";
 
 constexpr int kPartitions = 4;
+// What the operator says was committed before.
+const std::map<std::string, int> kNothing;
+const std::map<std::string, int> kAll = {{"ev", kPartitions}};
 
 // Seeded events, out of order by less than the watermark's delay, and what must come out.
 struct Workload {
@@ -126,6 +129,23 @@ std::string Event(int minute, int i) {
   return text;
 }
 
+// What comes out of forty events of each of the first two minutes.
+std::vector<std::string> TwoMinutes() {
+  std::vector<std::string> expected;
+  for (int minute : {1, 2}) {
+    for (int second = 0; second < 40; second += 10) {
+      for (int key = 0; key < 3; ++key) {
+        int count = second % 3 == key ? 4 : 3;
+        char text[96];
+        std::snprintf(text, sizeof text, "+I|k%d|2026-01-01 00:%02d:%02d|%d|%d", key, minute,
+                      second, count, count);
+        expected.push_back(text);
+      }
+    }
+  }
+  return Sorted(std::move(expected));
+}
+
 // A source topic gets more partitions than the job has ever known: they are read from their
 // beginning, once, whoever owns them then.
 TEST(Simulation, AddedPartitionsAreReadFromTheirBeginning) {
@@ -147,20 +167,7 @@ TEST(Simulation, AddedPartitionsAreReadFromTheirBeginning) {
     job.kafka().SetGate(-1);
     status = job.RunToEnd({replicas, 1, 0});
     ASSERT_TRUE(status.ok()) << status.ToString();
-    std::vector<std::string> expected;
-    for (int minute : {1, 2}) {
-      for (int second = 0; second < 40; second += 10) {
-        for (int key = 0; key < 3; ++key) {
-          int count = second % 3 == key ? 4 : 3;
-          char text[96];
-          std::snprintf(text, sizeof text, "+I|k%d|2026-01-01 00:%02d:%02d|%d|%d", key, minute,
-                        second, count, count);
-          expected.push_back(text);
-        }
-      }
-    }
-    std::sort(expected.begin(), expected.end());
-    EXPECT_EQ(Sorted(job.kafka().Committed("agg")), expected) << replicas << " workers";
+    EXPECT_EQ(Sorted(job.kafka().Committed("agg")), TwoMinutes()) << replicas << " workers";
   }
 }
 
@@ -176,6 +183,43 @@ TEST(Simulation, LostPositionsAreRefused) {
     job.kafka().SetGate(-1);
     base::Status status = job.RunToEnd({1, 1, 1});
     EXPECT_EQ(status.kind(), base::ErrorKind::kCorrupt) << status.ToString();
+  }
+}
+
+// The operator remembers that all was committed once: also a worker that finds nothing at all knows
+// that it was lost.
+TEST(Simulation, LostPositionsOfAWholeJobAreRefused) {
+  SimJob job(kSql);
+  Workload load = MakeWorkload(4, 60);
+  Load(load, &job);
+  job.kafka().SetGate(5);
+  ASSERT_TRUE(job.RunToGate({1, 1, 0, kNothing}, "ev", false).ok());
+  job.kafka().ForgetOffsets();
+  job.kafka().SetGate(-1);
+  base::Status status = job.RunToEnd({1, 1, 1, kAll});
+  EXPECT_EQ(status.kind(), base::ErrorKind::kCorrupt) << status.ToString();
+}
+
+// One of two workers commits, the other never comes up, then the job is rescaled: what the second
+// would have owned is started afresh by whoever owns it then.
+TEST(Simulation, AWorkerThatNeverCommittedIsNoLoss) {
+  for (int replicas : {1, 2, 3}) {
+    SimJob job(kSql);
+    ASSERT_TRUE(job.Plan().ok());
+    job.kafka().CreateTopic("ev", kPartitions);
+    job.kafka().CreateTopic("agg", 1);
+    for (int i = 0; i < 40; ++i) {
+      job.kafka().Append("ev", i % 2, Event(1, i));
+    }
+    SimJob::Phase half{.replicas = 2, .committed = kNothing, .only = 0};
+    base::Status status = job.RunToGate(half, "ev", false);
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    for (int i = 0; i < 40; ++i) {
+      job.kafka().Append("ev", 2 + i % 2, Event(2, i));
+    }
+    status = job.RunToEnd({replicas, 1, 0, kNothing});
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    EXPECT_EQ(Sorted(job.kafka().Committed("agg")), TwoMinutes()) << replicas << " workers";
   }
 }
 

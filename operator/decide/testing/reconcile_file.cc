@@ -172,6 +172,9 @@ WorkerReport MakeReport(const World& world, const Json& json) {
   beat.phase = PhaseOf(Text(json, {"phase"}));
   beat.generation = Number(json, {"generation"});
   beat.epoch = Number(json, {"epoch"});
+  if (Find(json, {"oldest"}) != nullptr) {
+    beat.oldest_generation = Number(json, {"oldest"});
+  }
   beat.consecutive_epoch_failures = static_cast<int>(Number(json, {"epochFailures"}));
   if (Find(json, {"epochAge"}) != nullptr) {
     beat.last_epoch_time = world.now - Duration(json, "epochAge", Millis(0));
@@ -315,6 +318,9 @@ void PrintStatus(const v1alpha1::StreamJobStatus& status, std::string& out) {
                        g.number, StepText(g.step), g.spec_hash,
                        g.plan_hash.empty() ? "?" : g.plan_hash, g.replicas,
                        base::DumpJson(Json(g.partitions)), g.ordinals_used);
+    if (!g.committed_partitions.empty()) {
+      out += fmt::format("committed {}\n", base::DumpJson(Json(g.committed_partitions)));
+    }
   }
   if (status.checkpoint) {
     out += fmt::format("checkpoint epoch={} failures={}\n", status.checkpoint->last_completed_epoch,

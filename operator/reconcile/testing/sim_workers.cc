@@ -120,6 +120,9 @@ void SimWorkers::Beat(Talk talk) {
   if (worker.epoch > 0) {
     beat.last_epoch_time = talk.around.clock.Wall();
   }
+  if (worker.phase == WorkerPhase::kRunning && worker.epoch > 0) {
+    beat.oldest_generation = beat.generation;
+  }
   beat.lag_records = 0;
   beat.known_generation = worker.known;
   beat.known_started_generation = worker.known_started;

@@ -32,6 +32,9 @@ std::vector<JobConfig> SimJob::Configs(const Phase& phase) {
   generation_ += 1;
   std::vector<JobConfig> configs;
   for (int ordinal = 0; ordinal < phase.replicas; ++ordinal) {
+    if (phase.only >= 0 && ordinal != phase.only) {
+      continue;
+    }
     JobConfig config;
     config.plan = plan_;
     config.connect.job_id = config.job_uid = "sim";
@@ -44,6 +47,7 @@ std::vector<JobConfig> SimJob::Configs(const Phase& phase) {
     for (int gone = phase.replicas; ordinal == 0 && gone < replicas_before_; ++gone) {
       config.fence_ordinals.push_back(gone);
     }
+    config.committed_partitions = phase.committed;
     config.epoch_interval = std::chrono::milliseconds(5);
     config.watermark_interval = std::chrono::milliseconds(1);
     config.rows_per_poll = 3;

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +26,9 @@ class SimJob {
   struct Phase {
     int replicas = 1;
     int threads = 1;
-    int attempts_max = 1;  // 0: restarts as often as it takes
+    int attempts_max = 1;                                      // 0: restarts as often as it takes
+    std::optional<std::map<std::string, int>> committed = {};  // JobConfig::committed_partitions
+    int only = -1;                                             // the one ordinal that comes up
   };
   // Runs the job to its end. The first error of a worker, if any.
   base::Status RunToEnd(const Phase& phase);

@@ -33,6 +33,7 @@ class SimKafka {
   void Append(const std::string& topic, int partition, std::string value);
   int Partitions(const std::string& topic);                   // 0: no such topic
   void ForgetOffset(const types::InputPartition& partition);  // as when it expired
+  void ForgetOffsets();                                       // of the whole group
   // Committed values of a topic, in order within a partition.
   std::vector<std::string> Committed(const std::string& topic);
   int64_t End(const types::InputPartition& partition);
