@@ -221,8 +221,7 @@ struct GenerationStatus {
   int shards = 0;
   int ordinals_used = 0;  // highest replica count ever used: the ids to fence lie below it
   std::optional<base::WallTime> started_at;
-  // Of `partitions`, how many have been committed by some epoch; empty before every worker committed
-  // once.
+  // Of `partitions`, how many some epoch has committed; empty before every worker committed once.
   std::map<std::string, int> committed_partitions = {};
 };
 

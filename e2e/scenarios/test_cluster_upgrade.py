@@ -53,10 +53,7 @@ def is_true(job, kind):
 
 def test_sql_and_settings_under_load(case, job):
     check = case.check()
-    job.apply(rollout=SOON)
-    job.wait_ready()
-    with case.load(Shape(events=RATE * 30, seed=141), rate=RATE) as load:
-        job.wait_epochs(2)
+    with job.under_load(seed=141, rate=RATE, rollout=SOON):
         before = uids(job)
         job.patch(sql=sql_of(case, upper=("event_type = 'purchase'",
                                           "event_type = 'purchase' AND user_id <> 'nobody'")))
@@ -66,17 +63,13 @@ def test_sql_and_settings_under_load(case, job):
         before = uids(job)
         job.patch(checkpoint={"interval": "300ms"}, worker={"threads": 2})
         wait_until("new pods", lambda: job.ready() and not before & uids(job), 90)
-        load.finish()
     prove(case, check)
 
 
 def test_a_bad_edit_stops_nothing(case, job):
     check = case.check()
-    job.apply()
-    job.wait_ready()
     later = f"{case.name}-later"
-    with case.load(Shape(events=RATE * 40, seed=142), rate=RATE) as load:
-        job.wait_epochs(2)
+    with job.under_load(seed=142, rate=RATE):
         before, generation = uids(job), job.status()["generation"]["number"]
         for sql, word in (
                 (sql_of(case, typo=("COUNT(*)", "COUNTT(*)")), "COUNTT"),
@@ -93,7 +86,6 @@ def test_a_bad_edit_stops_nothing(case, job):
         wait_until("the mended edit to run", lambda: job.ready() and not before & uids(job), 90)
         job.patch(sql=sql_of(case))
         wait_until("the first SQL again", lambda: job.ready() and not job.status().get("change"), 90)
-        load.finish()
     assert check.read_output() > 0
 
 
@@ -111,9 +103,7 @@ def broken_image(cluster):
 def test_a_spec_that_crashes_is_rolled_back(case, cluster, job):
     broken_image(cluster)
     check = case.check()
-    job.apply(rollout=SOON)
-    job.wait_ready()
-    with case.load(Shape(events=RATE * 60, seed=143), rate=RATE) as load:
+    with job.under_load(seed=143, rate=RATE, rollout=SOON):
         wait_until("a stable spec", lambda: job.status().get("stable"), 60)
         first = job.status()["stable"]["specHash"]
         job.patch(worker={"image": BROKEN})
@@ -129,7 +119,6 @@ def test_a_spec_that_crashes_is_rolled_back(case, cluster, job):
         wait_until("the mended spec to run", lambda: job.ready() and
                    job.status()["generation"]["specHash"] != first, 90)
         assert not condition(job.get(), "RolledBack") and not condition(job.get(), "Stalled")
-        load.finish()
     prove(case, check)
 
 

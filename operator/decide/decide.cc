@@ -117,7 +117,8 @@ bool Quiet(const View& view, const StreamJobStatus& status) {
       !Is(status, v1alpha1::kCheckpointHealthy, ConditionStatus::kTrue) ||
       v1alpha1::FindCondition(status, v1alpha1::kReconciling) != nullptr ||
       v1alpha1::FindCondition(status, v1alpha1::kStalled) != nullptr ||
-      view.effective.autoscaling.enabled || !generation->started_at ||
+      view.effective.autoscaling.enabled || !generation->started_at || view.pause || status.trial ||
+      status.change || status.rollback ||
       view.in.now - *generation->started_at < view.in.settings.quiet_after) {
     return false;
   }

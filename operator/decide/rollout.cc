@@ -44,7 +44,7 @@ ChangeStatus MakeChange(const View& view, ChangeVerdict verdict, std::string mes
 // Runs what is in force and reports: it can be asked.
 bool CanJudge(const View& view, const Worker& worker) {
   return worker.report != nullptr && worker.fresh &&
-         worker.report->spec_hash == view.generation()->spec_hash &&
+         worker.spec_hash == view.generation()->spec_hash &&
          worker.report->beat.phase == control::WorkerPhase::kRunning;
 }
 
@@ -68,8 +68,11 @@ bool MayJudgeSoon(const View& view, const Worker& worker) {
           view.generation()->spec_hash) {
     return false;
   }
-  return worker.report == nullptr || !worker.fresh ||
-         worker.report->beat.phase != control::WorkerPhase::kFailed;
+  if (worker.report == nullptr || !worker.fresh) {
+    return true;
+  }
+  const control::WorkerPhase phase = worker.report->beat.phase;
+  return phase != control::WorkerPhase::kFailed && phase != control::WorkerPhase::kCompleted;
 }
 
 bool SomebodyMayJudge(const View& view) {

@@ -72,13 +72,18 @@ void SimWorkers::StepOne(Talk talk) {
       Kill(talk.ordinal);  // fenced: the process ends and comes back
       return;
     }
-    worker.epoch = input || worker.epoch == 0 ? ++epoch_ : worker.epoch;
+    worker.epoch = input || worker.epoch == 0 || OnTrial(talk.around) ? ++epoch_ : worker.epoch;
     worker.phase = end_of_input ? WorkerPhase::kCompleted : worker.phase;
   }
   Beat(talk);
   if (worker.phase == WorkerPhase::kStarting || worker.phase == WorkerPhase::kStopped) {
     AskForWork(talk);
   }
+}
+
+bool SimWorkers::OnTrial(const SimSurroundings& around) const {
+  const std::optional<Json> job = around.kube.Find(kube::kStreamJobs, key_);
+  return job && kube::FindPath(*job, {"status", "trial"}) != nullptr;
 }
 
 control::WorkerRef SimWorkers::RefOf(const Talk& talk) const {
@@ -156,13 +161,15 @@ void SimWorkers::Take(const control::HeartbeatResponse& response, Talk talk) {
   }
 }
 
-// The answer to a pre-flight question comes with the second beat after it.
+// The next beat answers a pre-flight question.
 void SimWorkers::Judge(const control::HeartbeatResponse& response, SimWorker& worker) const {
   const std::string asked = response.check ? response.check->spec_hash : "";
-  if (asked != worker.known_check) {
-    worker.known_check = asked;
-    worker.verdict.reset();
-  } else if (!asked.empty()) {
+  if (asked == worker.known_check) {
+    return;
+  }
+  worker.known_check = asked;
+  worker.verdict.reset();
+  if (!asked.empty()) {
     worker.verdict = control::SpecVerdict{asked, !refuse_edits, refuse_edits ? "SqlInvalid" : "",
                                           "as the test says"};
   }

@@ -59,7 +59,8 @@ class SimWorkers {
   std::string Describe() const;
   int started() const { return started_; }
 
-  // Records keep coming: every step commits a further epoch. Otherwise epochs only confirm.
+  // Records keep coming: every step commits a further epoch. Otherwise one does while a spec is on
+  // trial, and then epochs only confirm: the cluster comes to rest.
   bool input = false;
   // The input of every worker ends at its next step.
   bool end_of_input = false;
@@ -71,6 +72,7 @@ class SimWorkers {
  private:
   struct Talk;  // one worker's step
   void StepOne(Talk talk);
+  bool OnTrial(const SimSurroundings& around) const;
   void AskForWork(Talk talk);
   void Beat(Talk talk);
   void Take(const control::HeartbeatResponse& response, Talk talk);

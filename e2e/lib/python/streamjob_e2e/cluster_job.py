@@ -74,10 +74,10 @@ class ClusterJob:
         case.group = f"streamjob.{self.get()['metadata']['uid']}"
 
     @contextlib.contextmanager
-    def under_load(self, seed, rate, epochs=2):
-        """Applied, ready, and at work on events that come in until the block ends. Unless the block
+    def under_load(self, seed, rate, epochs=2, **spec):
+        """Applied with `spec`, ready, and at work on events that come in until the block ends. Unless the block
         ended the load itself, the job has to commit epochs again before that."""
-        self.apply()
+        self.apply(**spec)
         self.wait_ready()
         with self.case.load(Shape(events=loadgen.LONG * rate, seed=seed), rate=rate) as load:
             self.wait_epochs(epochs)
