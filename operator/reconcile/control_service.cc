@@ -103,7 +103,8 @@ struct ControlService::State {
   base::MetricRegistry* metrics;
 
   std::mutex mu;
-  std::condition_variable more;
+  std::condition_variable more;     // tasks, for one of the threads that take them
+  std::condition_variable stopped;  // for the thread that ticks
   // Guarded by mu:
   std::deque<Task> queue;
   bool stopping = false;
@@ -174,7 +175,7 @@ bool ControlService::State::RunOne(bool wait) {
 void ControlService::State::RunTicks() {
   std::unique_lock lock(mu);
   while (!stopping) {
-    more.wait_for(lock, options.tick);
+    stopped.wait_for(lock, options.tick);
     lock.unlock();
     registry.Tick();
     lock.lock();
@@ -287,6 +288,7 @@ ControlService::ControlService(ControlOptions options, kube::KubeClient& client,
                        {},
                        {},
                        {},
+                       {},
                        false,
                        {}}) {
 }
@@ -353,6 +355,7 @@ void ControlService::Stop() {
     state_->stopping = true;
     left.swap(state_->queue);
     state_->more.notify_all();
+    state_->stopped.notify_all();
   }
   for (std::thread& thread : state_->threads) {
     thread.join();

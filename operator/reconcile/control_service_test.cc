@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <future>
+
 #include "api/control/headers.h"
 #include "api/v1alpha1/stream_job_json.h"
 #include "operator/kube/testing/fake_kube.h"
@@ -185,6 +188,21 @@ TEST_F(ControlServiceTest, UnansweredReviewIsNoVerdict) {
   kube_.FailCall(1, kube::testing::FailWhen::kBefore, base::Unavailable("no server"));
   EXPECT_EQ(Ask(Request(control::kRegisterPath, Hello(0), "token-0")).status, 503);
   EXPECT_EQ(Ask(Request(control::kRegisterPath, Hello(0), "token-0")).status, 200);
+}
+
+// Nothing else may eat the signal that wakes a thread for a task.
+TEST_F(ControlServiceTest, AQuestionNeverWaitsForTheNextOne) {
+  service_.Start();
+  const ServerRequest question = GenerationRequest(uid_, "token-0");
+  for (int i = 0; i < 300; ++i) {
+    std::promise<int> status;
+    service_.Handle(
+        question, [&](ServerResponse r) { status.set_value(r.status); }, [] { return false; });
+    std::future<int> answer = status.get_future();
+    ASSERT_EQ(answer.wait_for(std::chrono::seconds(5)), std::future_status::ready) << i;
+    ASSERT_EQ(answer.get(), 200);
+  }
+  service_.Stop();
 }
 
 }  // namespace
