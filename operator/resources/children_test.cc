@@ -58,6 +58,20 @@ TEST_F(ChildrenTest, PodIsRestricted) {
   }
 }
 
+TEST_F(ChildrenTest, TheWorkerLogsAtTheLevelOfTheSpec) {
+  for (const char* level : {"info", "debug"}) {
+    if (level == std::string("debug")) {
+      job_.spec.worker.log_level = v1alpha1::WorkerLogLevel::kDebug;
+    }
+    const Json pod = Pod();
+    const Json& command = List(List(pod, {"containers"})[0], {"command"});
+    const auto flag = std::find(command.begin(), command.end(), "--log-level");
+    ASSERT_NE(flag, command.end());
+    EXPECT_EQ(*(flag + 1), level);
+    EXPECT_EQ(*(flag + 2), "serve");  // an option of the program, not of the command
+  }
+}
+
 TEST_F(ChildrenTest, SecretsAreFilesNeverVariables) {
   const Json pod = Pod();
   const Json& container = List(pod, {"containers"})[0];
