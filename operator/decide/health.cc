@@ -215,6 +215,7 @@ Answer WorkersMissing(const HealthInput& in) {
   const View& view = in.view;
   const v1alpha1::GenerationStatus& generation = *view.generation();
   int running = 0;
+  int unheard = 0;  // by this operator process, which leads since a moment ago
   int silent = -1;
   for (int i = generation.replicas - 1; i >= 0; --i) {
     auto it = view.workers.find(i);
@@ -223,6 +224,9 @@ Answer WorkersMissing(const HealthInput& in) {
       running += RunsGeneration(it->second, generation.number) ? 1 : 0;
     } else if (known || view.in.now - view.in.leading_since > view.in.settings.silent_after) {
       silent = i;
+    } else if (it != view.workers.end() && it->second.pod != nullptr &&
+               ContainerRuns(*it->second.pod)) {
+      ++unheard;
     }
   }
   if (running == generation.replicas) {
@@ -237,8 +241,7 @@ Answer WorkersMissing(const HealthInput& in) {
                     fmt::format("Worker {} has not reported for {} s; the other workers go on.",
                                 silent, view.in.settings.silent_after.count() / 1000));
   }
-  const bool unknown = view.in.workers.empty() &&
-                       view.in.now - view.in.leading_since <= view.in.settings.silent_after;
+  const bool unknown = unheard > 0 && running + unheard == generation.replicas;
   if (unknown && view.in.job.status.phase == Phase::kRunning) {
     return RunningVerdict(generation);
   }
