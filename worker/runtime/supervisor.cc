@@ -131,6 +131,9 @@ base::Result<Outcome> RunAttempt(const JobConfig& config, const JobHooks& hooks,
     s.stage = RunStage::kRun;
     s.error = base::OkStatus();
   });
+  if (hooks.on_stage) {
+    hooks.on_stage(RunStage::kRun);
+  }
   base::LogInfo("running", {{"generation", config.generation},
                             {"ordinal", config.ordinal},
                             {"threads", config.threads},
