@@ -45,7 +45,7 @@ TEST(Messages, RoundTrip) {
   beat.known_started_generation = 6;
   beat.known_command = Command::kDrain;
   EXPECT_EQ(*DecodeHeartbeatRequest(Encode(beat)), beat);
-  HeartbeatResponse answer{1,  8, 7, kAssignment, Command::kStop, 3, SpecCheck{"spec2", "{}"}};
+  HeartbeatResponse answer{1, 8, 7, kAssignment, Command::kStop, 3, SpecCheck{"spec2", "{}"}};
   EXPECT_EQ(*DecodeHeartbeatResponse(Encode(answer)), answer);
   GenerationResponse generation{1, 8, 7, "spec"};
   EXPECT_EQ(*DecodeGenerationResponse(Encode(generation)), generation);

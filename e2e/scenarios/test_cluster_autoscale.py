@@ -57,7 +57,7 @@ def test_lag_spike(case, job):
     with case.load(Shape(events=RATE * SECONDS, seed=601), rate=RATE) as load:
         wait_until("more workers", lambda: Seen(job, lambda count: count >= 2), 75, 0.5)
         load.finish()
-    wait_until("one worker again", lambda: Seen(job, lambda count: count == 1), 120, 0.5)
+    wait_until("one worker again", lambda: Seen(job, lambda count: count == 1), 240, 0.5)
     case.wait_complete(check, 60)
     case.expect_exact(check)
     case.expect_restorable()

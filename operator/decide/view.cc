@@ -6,8 +6,8 @@
 
 #include <algorithm>
 
-#include "operator/decide/scaling.h"
 #include "operator/decide/rollout.h"
+#include "operator/decide/scaling.h"
 #include "operator/decide/spec_checks.h"
 #include "operator/resources/names.h"
 #include "operator/resources/object.h"
