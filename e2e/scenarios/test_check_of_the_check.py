@@ -11,6 +11,7 @@ from confluent_kafka import Producer
 
 from streamjob_e2e import events, topics
 from streamjob_e2e.events import Shape
+from streamjob_e2e.waiting import wait_until
 
 
 def row(key, result, **changes):
@@ -59,7 +60,7 @@ def test_the_checker_on_kafka(case):
     assert check.verdict().exact
     assert topics.open_transactions(case.kafka.bootstrap, case.sink)
     pending.commit_transaction(30)
-    assert not topics.open_transactions(case.kafka.bootstrap, case.sink)
+    wait_until("the markers", lambda: not topics.open_transactions(case.kafka.bootstrap, case.sink), 30)
     assert len(check.verdict().duplicated) == 2
 
     key, result = next(iter(expected.items()))
