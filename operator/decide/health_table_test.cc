@@ -304,8 +304,15 @@ Situation SituationOf(size_t number) {
   return s;
 }
 
+// Under a sanitizer, where one costs thirty times as much, every seventh.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr size_t kEvery = 7;
+#else
+constexpr size_t kEvery = 1;
+#endif
+
 TEST(HealthTable, HoldsForTheProduct) {
-  for (size_t i = 0; i < kSituations && !HasFailure(); ++i) {  // one is enough to read
+  for (size_t i = 0; i < kSituations && !HasFailure(); i += kEvery) {  // one is enough to read
     const std::string input = Input(SituationOf(i));
     ExpectRules(input, input);
   }
