@@ -38,7 +38,7 @@ std::string NoViolation(const Cluster& cluster);
 // Of the points a test samples every so many-th is taken: under a sanitizer, where a step costs
 // several times as much, fewer.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr int kRarer = 4;
+inline constexpr int kRarer = 8;
 #else
 inline constexpr int kRarer = 1;
 #endif

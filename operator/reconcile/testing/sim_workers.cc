@@ -81,9 +81,13 @@ void SimWorkers::StepOne(Talk talk) {
   }
 }
 
-bool SimWorkers::OnTrial(const SimSurroundings& around) const {
-  const std::optional<Json> job = around.kube.Find(kube::kStreamJobs, key_);
-  return job && kube::FindPath(*job, {"status", "trial"}) != nullptr;
+bool SimWorkers::OnTrial(const SimSurroundings& around) {
+  if (looked_at_ != around.kube.version()) {
+    looked_at_ = around.kube.version();
+    const std::optional<Json> job = around.kube.Find(kube::kStreamJobs, key_);
+    on_trial_ = job && kube::FindPath(*job, {"status", "trial"}) != nullptr;
+  }
+  return on_trial_;
 }
 
 control::WorkerRef SimWorkers::RefOf(const Talk& talk) const {

@@ -72,7 +72,7 @@ class SimWorkers {
  private:
   struct Talk;  // one worker's step
   void StepOne(Talk talk);
-  bool OnTrial(const SimSurroundings& around) const;
+  bool OnTrial(const SimSurroundings& around);
   void AskForWork(Talk talk);
   void Beat(Talk talk);
   void Take(const control::HeartbeatResponse& response, Talk talk);
@@ -87,6 +87,8 @@ class SimWorkers {
   std::set<int> broken_;
   int64_t epoch_ = 0;
   int started_ = 0;
+  bool on_trial_ = false;
+  uint64_t looked_at_ = 0;  // the version on_trial_ is of
 };
 
 }  // namespace sj::op::reconcile::testing
