@@ -48,12 +48,13 @@ void InputMeter::Partitions(const Sample& sample, InputLoad* load) {
           static_cast<double>(lag.log_end - seen.log_end) / Seconds(last_->now, sample.now);
       seen.rate += (rate - seen.rate) * kSmoothing;
     }
-    if (seen.position != lag.position) {
+    const bool blocked = lag.at_stable_end && lag.log_end > lag.position;
+    if (!blocked || seen.position != lag.position) {
       seen.since = sample.now;
     }
     seen.position = lag.position;
     seen.log_end = lag.log_end;
-    if (lag.at_stable_end && lag.log_end > lag.position) {
+    if (blocked) {
       load->blocked_partitions += 1;
       load->unstable_records += lag.log_end - lag.position;
       const auto waits = std::chrono::duration_cast<base::Millis>(sample.now - seen.since);

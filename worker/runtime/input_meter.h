@@ -41,7 +41,7 @@ class InputMeter {
   struct Seen {
     int64_t position = -1;
     int64_t log_end = -1;
-    base::MonoTime since;  // the position is the same since
+    base::MonoTime since;  // blocked at this position since
     double rate = 0;       // growth of the log, smoothed
   };
 

@@ -67,6 +67,18 @@ TEST(InputMeter, WhatWaitsForATransactionIsNoLag) {
   EXPECT_EQ(meter.load()->blocked_for_ms, 0);
 }
 
+// A partition that was at rest does not wait for a transaction all that time.
+TEST(InputMeter, TheWaitBeginsWithTheTransaction) {
+  InputMeter meter;
+  for (int s = 0; s <= 60; ++s) {
+    meter.Take(At(s, {Partition(0, 50, 50, 50)}));
+  }
+  EXPECT_EQ(meter.load()->blocked_partitions, 0);
+  meter.Take(At(61, {Partition(0, 50, 50, 55)}));
+  EXPECT_EQ(meter.load()->blocked_partitions, 1);
+  EXPECT_EQ(meter.load()->blocked_for_ms, 1'000);
+}
+
 TEST(InputMeter, HottestPartitionsByLag) {
   InputMeter meter;
   std::vector<InputMeter::NamedLag> inputs;
