@@ -11,6 +11,12 @@ namespace sj::v1alpha1 {
 std::string_view ToString(Phase phase) {
   return base::NameOf(phase);
 }
+std::string_view ToString(WorkerLogLevel level) {
+  return base::NameOf(level);
+}
+std::string_view ToString(ChangeVerdict verdict) {
+  return base::NameOf(verdict);
+}
 
 const Condition* FindCondition(const StreamJobStatus& status, std::string_view type) {
   const auto at = std::find_if(status.conditions.begin(), status.conditions.end(),

@@ -182,6 +182,7 @@ enum class Phase : uint8_t {
   kDeleting,
 };
 std::string_view ToString(Phase phase);
+std::string_view ToString(WorkerLogLevel level);
 
 enum class ConditionStatus : uint8_t { kTrue, kFalse, kUnknown };
 
@@ -231,6 +232,7 @@ enum class ChangeVerdict : uint8_t {
   kRefused,    // it does not: what runs goes on
   kUnchecked,  // nobody could be asked, or the answer did not bind
 };
+std::string_view ToString(ChangeVerdict verdict);
 // An edit of the user's that is not in force yet.
 struct ChangeStatus {
   std::string spec_hash;

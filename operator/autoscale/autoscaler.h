@@ -33,7 +33,7 @@ struct Input {
 
 struct Decision {
   v1alpha1::AutoscalingStatus status;  // in full; whether it is worth a write: wording.h
-  // What the formula asked for now, for Track::Remember with `bucket`.
+  // What the formula asked for, to be given to Track::Remember with `bucket`.
   int raw = 0;
   Millis bucket{};
   Millis look_again{};  // when to evaluate again at the latest

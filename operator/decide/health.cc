@@ -149,8 +149,7 @@ Answer PodInTrouble(const HealthInput& in) {
       continue;
     }
     if (std::optional<PodTrouble> trouble = TroubleOf(*worker.pod)) {
-      trouble->message[0] = static_cast<char>(std::toupper(trouble->message[0]));
-      return NotReady(Phase::kFailing, trouble->reason, Sentence(trouble->message));
+      return NotReady(Phase::kFailing, trouble->reason, Sentence(Capital(trouble->message)));
     }
   }
   return std::nullopt;

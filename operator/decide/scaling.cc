@@ -3,7 +3,6 @@
 #include "operator/decide/scaling.h"
 
 #include <algorithm>
-#include <cctype>
 
 #include "operator/autoscale/autoscaler.h"
 #include "operator/autoscale/wording.h"
@@ -17,13 +16,6 @@ using v1alpha1::AutoscalingStatus;
 const AutoscalingStatus* Stored(const View& view) {
   const std::optional<AutoscalingStatus>& stored = view.in.job.status.autoscaling;
   return stored ? &*stored : nullptr;
-}
-
-std::string Capital(std::string phrase) {
-  if (!phrase.empty()) {
-    phrase[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(phrase[0])));
-  }
-  return phrase;
 }
 
 autoscale::Decision Ask(const View& view, const std::string& waits_for) {

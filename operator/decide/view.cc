@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "operator/decide/rollout.h"
 #include "operator/decide/scaling.h"
@@ -255,6 +256,13 @@ const control::WorkerError* ErrorOf(const WorkerReport& report) {
 std::string Sentence(std::string text) {
   if (!text.empty() && text.back() != '.') {
     text += '.';
+  }
+  return text;
+}
+
+std::string Capital(std::string text) {
+  if (!text.empty()) {
+    text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
   }
   return text;
 }

@@ -106,5 +106,6 @@ const control::WorkerError* ErrorOf(const WorkerReport& report);
 std::string Workers(int count);
 // With a full stop at its end.
 std::string Sentence(std::string text);
+std::string Capital(std::string text);
 
 }  // namespace sj::op::decide

@@ -37,24 +37,10 @@ std::string SecretVolume(size_t index) {
   return fmt::format("secret-{}", index);
 }
 
-std::string_view ToString(v1alpha1::WorkerLogLevel level) {
-  switch (level) {
-    case v1alpha1::WorkerLogLevel::kDebug:
-      return "debug";
-    case v1alpha1::WorkerLogLevel::kInfo:
-      return "info";
-    case v1alpha1::WorkerLogLevel::kWarn:
-      return "warn";
-    case v1alpha1::WorkerLogLevel::kError:
-      return "error";
-  }
-  return "info";
-}
-
 Json Command(const Blueprint& blueprint) {
   return Json::array(
-      {"/streamjob-worker", "--log-level", ToString(blueprint.effective.log_level), "serve",
-       "--manifest", fmt::format("{}/job.yaml", kManifestDir), "--control-url",
+      {"/streamjob-worker", "--log-level", v1alpha1::ToString(blueprint.effective.log_level),
+       "serve", "--manifest", fmt::format("{}/job.yaml", kManifestDir), "--control-url",
        blueprint.settings.control_url, "--control-ca", fmt::format("{}/ca.crt", kManifestDir),
        "--token-file", fmt::format("{}/token", kTokenDir), "--secrets-dir", kSecretsDir,
        "--data-dir", kScratchDir, "--listen", fmt::format("0.0.0.0:{}", kWorkerHttpPort)});

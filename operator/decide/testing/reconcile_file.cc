@@ -289,20 +289,6 @@ std::string StepText(v1alpha1::GenerationStep step) {
   return step == v1alpha1::GenerationStep::kStarted ? "Started" : "Prepare";
 }
 
-std::string_view VerdictText(v1alpha1::ChangeVerdict verdict) {
-  switch (verdict) {
-    case v1alpha1::ChangeVerdict::kChecking:
-      return "Checking";
-    case v1alpha1::ChangeVerdict::kAccepted:
-      return "Accepted";
-    case v1alpha1::ChangeVerdict::kRefused:
-      return "Refused";
-    case v1alpha1::ChangeVerdict::kUnchecked:
-      break;
-  }
-  return "Unchecked";
-}
-
 void PrintStatus(const v1alpha1::StreamJobStatus& status, std::string& out) {
   out += fmt::format("phase {}\n", status.phase ? v1alpha1::ToString(*status.phase) : "none");
   for (const v1alpha1::Condition& condition : status.conditions) {
@@ -336,7 +322,7 @@ void PrintStatus(const v1alpha1::StreamJobStatus& status, std::string& out) {
   }
   if (status.change) {
     out += fmt::format("change {} {} {} {}\n", status.change->spec_hash,
-                       VerdictText(status.change->verdict), status.change->change_class,
+                       v1alpha1::ToString(status.change->verdict), status.change->change_class,
                        status.change->message);
   }
   if (status.stable) {
