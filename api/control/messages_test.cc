@@ -51,6 +51,21 @@ TEST(Messages, RoundTrip) {
   EXPECT_EQ(*DecodeGenerationResponse(Encode(generation)), generation);
 }
 
+// That nothing was committed yet is known; that somebody knows what was, is not.
+TEST(Messages, NothingCommittedIsNotUnknown) {
+  HeartbeatResponse answer;
+  answer.assignment = kAssignment;
+  for (const std::optional<std::map<std::string, int>>& committed :
+       {std::optional<std::map<std::string, int>>(),
+        std::make_optional(std::map<std::string, int>()),
+        std::make_optional(std::map<std::string, int>{{"a", 4}})}) {
+    answer.assignment->committed_partitions = committed;
+    const auto read = DecodeHeartbeatResponse(Encode(answer));
+    ASSERT_TRUE(read.ok()) << read.status().ToString();
+    EXPECT_EQ(read->assignment->committed_partitions, committed);
+  }
+}
+
 TEST(Messages, UnknownLagIsNotZero) {
   HeartbeatRequest beat;
   beat.worker = kWorker;

@@ -223,7 +223,8 @@ struct GenerationStatus {
   int ordinals_used = 0;  // highest replica count ever used: the ids to fence lie below it
   std::optional<base::WallTime> started_at;
   // Of `partitions`, how many some epoch has committed; empty before every worker committed once.
-  std::map<std::string, int> committed_partitions = {};
+  // Absent: nobody knows, the status was lost or is of an operator that did not keep it.
+  std::optional<std::map<std::string, int>> committed_partitions = {};
 };
 
 enum class ChangeVerdict : uint8_t {

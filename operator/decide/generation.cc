@@ -78,6 +78,9 @@ GenerationPlan First(const View& view) {
   next.shards = view.effective.shards;
   next.ordinals_used = OrdinalsSeen(view);
   next.started_at = view.in.now;
+  if (next.number == 1) {  // a later one means that a status was lost
+    next.committed_partitions.emplace();
+  }
   return {next, "GenerationPrepared",
           fmt::format("Generation {} is prepared for {}.", next.number, Workers(next.replicas)),
           ""};

@@ -304,8 +304,8 @@ void PrintStatus(const v1alpha1::StreamJobStatus& status, std::string& out) {
                        g.number, StepText(g.step), g.spec_hash,
                        g.plan_hash.empty() ? "?" : g.plan_hash, g.replicas,
                        base::DumpJson(Json(g.partitions)), g.ordinals_used);
-    if (!g.committed_partitions.empty()) {
-      out += fmt::format("committed {}\n", base::DumpJson(Json(g.committed_partitions)));
+    if (g.committed_partitions) {
+      out += fmt::format("committed {}\n", base::DumpJson(Json(*g.committed_partitions)));
     }
   }
   if (status.checkpoint) {
