@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reflector: keeps a sink equal to what the API server has of one resource: list, then watch from
 // the list's version, for ever. An ended watch goes on from the last version seen; an expired
-// version, however it is told, lists again; failures back off from 0.8 s to 30 s.
+// version, however it is told, lists again. Failures back off from 0.8 s to 8 s: what the reader
+// sees is old meanwhile, so the bound is short, and a watch that told something starts the back-off
+// anew.
 #pragma once
 
 #include <chrono>
@@ -33,7 +35,7 @@ struct ReflectorOptions {
   // Ask for a streaming list first; a server that cannot gets list and watch.
   bool streaming_list = true;
   base::Millis backoff_min{800};
-  base::Millis backoff_max{30'000};
+  base::Millis backoff_max{8'000};
   // Each watch lasts a random time between these.
   std::chrono::seconds watch_min{300};
   std::chrono::seconds watch_max{600};

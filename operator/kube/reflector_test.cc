@@ -131,10 +131,26 @@ TEST_P(ReflectorTest, FailedListsBackOffAndRecover) {
     EXPECT_FALSE(status.ok());
   }
   EXPECT_GT(longest, base::Millis(5'000));
-  EXPECT_LE(longest, base::Millis(30'000));
+  EXPECT_LE(longest, base::Millis(8'000));
   EXPECT_FALSE(reflector_->synced());
   reflector_->Step();
   EXPECT_TRUE(Equal());
+}
+
+TEST_P(ReflectorTest, AWatchThatToldOfAChangeStartsTheBackOffAnew) {
+  fake_.Put(kConfigMaps, Map("a", 1));
+  reflector_->Step();
+  for (int round = 0; round < 4; ++round) {
+    fake_.FailWatches(3, base::Unavailable("no"));
+    base::Millis longest{0};
+    for (int i = 0; i < 3; ++i) {
+      longest = std::max(longest, reflector_->Step());
+    }
+    EXPECT_GT(longest, base::Millis(800));
+    fake_.Put(kConfigMaps, Map("a", 2 + round));
+    EXPECT_LE(reflector_->Step(), base::Millis(800));
+    EXPECT_TRUE(Equal());
+  }
 }
 
 TEST_P(ReflectorTest, DroppedEventsHealWithTheNextList) {
