@@ -14,7 +14,7 @@ import re
 import pytest
 
 from streamjob_e2e import environment
-from streamjob_e2e.events import Shape
+from streamjob_e2e.faults import feed
 from streamjob_e2e.local_worker import CRASHED, OK
 
 # Passed only at a start, so there is no third passage in one process.
@@ -64,9 +64,7 @@ def test_crash(case, point, store):
     checkpoint = {"interval": "200ms", "location": f"file://{case.folder}/checkpoints"}
     job = case.job_file(checkpoint=checkpoint if store == "file" else None)
     hit = 1 if point in AT_START else 3
-    # Old checkpoints are looked for every 5 s, so that point is met later than the others.
-    events = 120_000 if point == "checkpoint.in_collect" else 45_000
-    with case.load(Shape(events=events, seed=len(point), users=200), rate=15_000) as load:
+    with feed(case, len(point), 15_000, users=200) as load:
         first = case.worker("first", job, f"{point}=crash@{hit}")
         assert first.wait(60) == CRASHED, f"{point} was not met {hit} times: {first.log()[-1500:]}"
         second = case.worker("second", job, f"{point}=crash@1")
@@ -77,7 +75,7 @@ def test_crash(case, point, store):
             assert second.wait(60) == CRASHED, f"{point} was not met again: {second.log()[-1500:]}"
         third = case.worker("third", job)
         third.wait_running()
-        load.finish()
+        load.end()
     check = case.check()
     case.wait_complete(check)
     assert third.stop() == OK

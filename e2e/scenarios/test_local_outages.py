@@ -11,13 +11,13 @@ import time
 
 import pytest
 
-from streamjob_e2e.events import Shape
+from streamjob_e2e.faults import feed
 from streamjob_e2e.local_worker import OK
 from streamjob_e2e.waiting import stays_true
 
 
 def run_on(case, worker, load):
-    load.finish()
+    load.end()
     check = case.check()
     case.wait_complete(check, 180)
     assert worker.stop() == OK
@@ -32,7 +32,7 @@ def test_s3_is_away(case, s3, everything, how):
     case.topics()
     job = case.job_file()
     seconds = 30 if everything else 8
-    with case.load(Shape(events=15_000 * (seconds + 7), seed=31), rate=15_000) as load:
+    with feed(case, 31, 15_000) as load:
         worker = case.worker("worker", job)
         worker.wait_running()
         worker.wait_epochs(2)
@@ -51,7 +51,7 @@ def test_s3_is_away(case, s3, everything, how):
 def test_broker_is_killed(case, kafka):
     case.topics()
     job = case.job_file()
-    with case.load(Shape(events=150_000, seed=32), rate=10_000) as load:
+    with feed(case, 32, 10_000) as load:
         worker = case.worker("worker", job)
         worker.wait_running()
         worker.wait_epochs(2)
@@ -68,7 +68,7 @@ def test_kill_at_random(case, everything):
     case.topics()
     job = case.job_file()
     rng, kills = random.Random(33), 20 if everything else 5
-    with case.load(Shape(events=15_000 * kills * 3, seed=33), rate=15_000) as load:
+    with feed(case, 33, 15_000) as load:
         for number in range(kills):
             worker = case.worker(f"worker-{number}", job)
             worker.wait_running()

@@ -13,6 +13,7 @@ import pytest
 
 from streamjob_e2e import environment, jobs, topics
 from streamjob_e2e.events import Shape
+from streamjob_e2e.faults import feed
 from streamjob_e2e.local_worker import OK, USAGE
 from streamjob_e2e.waiting import wait_until
 
@@ -36,7 +37,7 @@ def test_sigterm_commits_the_last_epoch(case):
     case.topics()
     job = case.job_file()
     check = case.check()
-    with case.load(Shape(events=100_000, seed=12), rate=20_000) as load:
+    with feed(case, 12, 20_000) as load:
         first = case.worker("first", job)
         first.wait_running()
         first.wait_epochs(3)
@@ -46,7 +47,7 @@ def test_sigterm_commits_the_last_epoch(case):
         second = case.worker("second", job)
         second.wait_running()
         assert second.said("restored"), "the second run did not restore"
-        load.finish()
+        load.end()
     case.wait_complete(check)
     assert second.stop() == OK
     case.expect_exact(check)
@@ -57,14 +58,14 @@ def test_sigterm_commits_the_last_epoch(case):
 def test_threads_may_change_between_runs(case, threads):
     case.topics()
     job = case.job_file()
-    with case.load(Shape(events=60_000, seed=13), rate=20_000) as load:
+    with feed(case, 13, 20_000) as load:
         first = case.worker("first", job, threads=threads[0])
         first.wait_running()
         first.wait_epochs(3)
         first.kill()
         second = case.worker("second", job, threads=threads[1])
         second.wait_running()
-        load.finish()
+        load.end()
     check = case.check()
     case.wait_complete(check)
     assert second.stop() == OK
@@ -75,13 +76,13 @@ def test_checkpoints_in_a_directory(case):
     case.topics()
     checkpoint = {"interval": "200ms", "location": f"file://{case.folder}/checkpoints"}
     job = case.job_file(checkpoint=checkpoint)
-    with case.load(Shape(events=60_000, seed=14), rate=20_000) as load:
+    with feed(case, 14, 20_000) as load:
         first = case.worker("first", job)
         first.wait_running()
         first.wait_epochs(3)
         first.kill()
         second = case.worker("second", job)
-        load.finish()
+        load.end()
     check = case.check()
     case.wait_complete(check)
     assert second.stop() == OK

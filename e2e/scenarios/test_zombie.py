@@ -8,7 +8,7 @@
 """
 import pytest
 
-from streamjob_e2e.events import Shape
+from streamjob_e2e.faults import feed
 from streamjob_e2e.local_worker import FENCED, OK
 from streamjob_e2e.waiting import wait_until
 
@@ -21,7 +21,7 @@ from streamjob_e2e.waiting import wait_until
 def test_zombie(case, point):
     case.topics()
     job = case.job_file()
-    with case.load(Shape(events=60_000, seed=21), rate=15_000) as load:
+    with feed(case, 21, 15_000) as load:
         stops = "" if point == "anywhere" else f"{point}=pause@4"
         zombie = case.worker("zombie", job, stops)
         if point == "anywhere":
@@ -35,7 +35,7 @@ def test_zombie(case, point):
         zombie.thaw()
         code = zombie.wait(60)
         assert code == FENCED, f"the zombie ended with {code}: {zombie.log()[-1500:]}"
-        load.finish()
+        load.end()
     check = case.check()
     case.wait_complete(check)
     assert successor.stop() == OK

@@ -32,9 +32,11 @@ def s3_proxy(case):
         yield proxy
 
 
-def feed(case, seed, rate=RATE):
-    """Events for as long as a scenario takes, two windows a second; `end` is the scenario's to call."""
-    return case.load(Shape(events=rate * SECONDS_MAX, span=SECONDS_MAX * 120_000, seed=seed), rate=rate)
+def feed(case, seed, rate=RATE, **shape):
+    """Events for as long as a scenario takes, two windows a second; `end` is the scenario's to call. A
+    fixed number would be over too early on a slow machine: a job without input ends no epoch."""
+    return case.load(Shape(events=rate * SECONDS_MAX, span=SECONDS_MAX * 120_000, seed=seed, **shape),
+                     rate=rate)
 
 
 def job_behind(case, kafka=None, s3=None, interval="200ms", sink_options=None):

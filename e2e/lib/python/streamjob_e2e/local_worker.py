@@ -8,7 +8,7 @@ import urllib.request
 
 from streamjob_e2e import environment
 from streamjob_e2e.trace import records
-from streamjob_e2e.waiting import TimedOut, wait_until
+from streamjob_e2e.waiting import PATIENCE, TimedOut, wait_until
 
 # What run and serve give back (worker/main/exit_codes.h).
 OK, FAILED, USAGE, FENCED = 0, 1, 2, 3
@@ -41,7 +41,7 @@ class LocalWorker:
     def wait(self, seconds=60):
         """The exit code: 0 to 255, or less than 0 for a signal."""
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(seconds * PATIENCE)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} does not end: {self.log()[-2000:]}") from None
 
