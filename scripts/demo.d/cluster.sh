@@ -20,12 +20,14 @@ use_cluster() {
 # start_cluster_early: where its programs are cached the cluster comes up behind the local job.
 start_cluster_early() {
   local tool
-  for tool in kube coredns pause; do e2e/lib/tools path $tool >/dev/null 2>&1 || return 0; done
+  for tool in versitygw kube coredns pause; do e2e/lib/tools path $tool >/dev/null 2>&1 || return 0; done
+  start_store
   e2e/lib/cluster up >$OUT/cluster.log 2>&1 &
   CLUSTER_UP=$!
 }
 
 start_cluster() {
+  [ -n "${CLUSTER_UP:-}" ] || start_store
   say "images, without any registry"
   e2e/lib/image $WORKER_IMAGE $OUT/worker.tar $BIN/worker/main/streamjob-worker --tzdata --in /
   e2e/lib/image $OPERATOR_IMAGE $OUT/operator.tar $BIN/operator/main/streamjob-operator --in /
