@@ -12,7 +12,8 @@ topics() {
   PYTHONPATH=e2e/lib/python "$(e2e/lib/tools python)" -m streamjob_e2e.topics "$(bootstrap)" "$@"
 }
 
-# start_input: before anything is compiled, so that there are full minutes to count when the worker is built.
+# start_input: before anything is compiled, and as if begun some time ago, so that there is a full minute to
+# count when the worker is built.
 start_input() {
   say "Kafka, and events on topic $INPUT"
   e2e/lib/tools build kafka python
@@ -57,7 +58,7 @@ start_load() {
   brokers=$(bootstrap)
   # Started without a shell between, so that the recorded pid is the generator's.
   PYTHONPATH=e2e/lib/python "$venv" -m streamjob_e2e.loadgen --bootstrap "$brokers" \
-    --topic $INPUT --partitions 8 --rate "$LOAD_RATE" --live --events 0 \
+    --topic $INPUT --partitions 8 --rate "$LOAD_RATE" --live --events 0 --backlog 90 \
     >$OUT/load.log 2>&1 </dev/null &
   echo $! >$OUT/load.pid
 }

@@ -66,14 +66,22 @@ def _pace(started, sent, rate, stop):
         stop.wait(ahead)
 
 
-def write(bootstrap, topic, shape, rate=0, live=False, close=True, stop=None):
+def live_clock(rate, backlog, sent):
+    """The time of events of a live feed, in ms: as if it had begun `backlog` seconds ago. `sent()` is how many
+    there are; those of the past come at once, each with the time it would have had."""
+    begun = time.time() - backlog
+    return lambda: int(1000 * (min(time.time(), begun + sent() / rate) if rate else time.time()))
+
+
+def write(bootstrap, topic, shape, rate=0, live=False, close=True, stop=None, backlog=0):
     """Writes all events of `shape`, then the closing records. Returns how many events were written.
 
-    `rate` 0 is as fast as it goes. `stop` ends it early, closing records included.
+    `rate` 0 is as fast as it goes. `stop` ends it early, closing records included. For `backlog` see
+    live_clock.
     """
     stop = stop or threading.Event()
-    writer, sent, started = Writer(bootstrap, topic), 0, time.monotonic()
-    clock = (lambda: time.time_ns() // 1_000_000) if live else None
+    writer, sent, started = Writer(bootstrap, topic), 0, time.monotonic() - backlog
+    clock = live_clock(rate, backlog, lambda: sent) if live else None
     size = min(BATCH, max(1, rate // 20)) if rate else BATCH
     for batch in events.batches(shape, size, clock):
         for partition, pairs in enumerate(batch):
@@ -149,18 +157,23 @@ def main():
     parser.add_argument("--users", type=int, default=1000)
     parser.add_argument("--span", type=int, default=1800, help="event time covered, in seconds")
     parser.add_argument("--live", action="store_true", help="event time is now; no closing records")
+    parser.add_argument("--backlog", type=int, default=0,
+                        help="with --live and --rate: as if begun so many seconds ago")
     parser.add_argument("--no-close", action="store_true", help="leave the last windows open")
     parser.add_argument("--create-topic", action="store_true")
     args = parser.parse_args()
     if args.events == 0 and not args.live:
         parser.error("--events is needed without --live")
+    if args.backlog and not (args.live and args.rate):
+        parser.error("--backlog is for --live with --rate")
     if args.create_topic:
         topics.create(args.bootstrap, args.topic, args.partitions)
     shape = events.Shape(events=args.events, seed=args.seed, partitions=args.partitions,
                          users=args.users, span=args.span * 1000)
     started = time.monotonic()
     try:
-        sent = write(args.bootstrap, args.topic, shape, args.rate, args.live, not args.no_close)
+        sent = write(args.bootstrap, args.topic, shape, args.rate, args.live, not args.no_close,
+                     backlog=args.backlog)
     except KeyboardInterrupt:
         return 130
     seconds = time.monotonic() - started

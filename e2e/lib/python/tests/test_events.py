@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events are what their seed says and never late."""
 import itertools
+import time
 
-from streamjob_e2e import checker, events
+from streamjob_e2e import checker, events, loadgen
 from streamjob_e2e.waiting import TimedOut, stays_true, wait_until
 
 SHAPE = events.Shape(events=20_000, seed=7, partitions=4, users=50)
@@ -78,3 +79,14 @@ def test_what_stops_holding_is_a_failure():
         assert "calm did not hold" in str(error)
     else:
         raise AssertionError("not seen")
+
+
+def test_a_live_feed_with_a_backlog_catches_up():
+    sent = 0
+    clock = loadgen.live_clock(1000, 60, lambda: sent)
+    begun = time.time()
+    assert abs(clock() / 1000 - (begun - 60)) < 1
+    sent = 30_000
+    assert abs(clock() / 1000 - (begun - 30)) < 1
+    sent = 600_000
+    assert clock() / 1000 - begun < 5, "never ahead of the clock"
