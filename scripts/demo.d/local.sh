@@ -16,9 +16,13 @@ topics() {
 # count when the worker is built.
 start_input() {
   say "Kafka, and events on topic $INPUT"
-  e2e/lib/tools build kafka python
-  e2e/lib/kafka up
-  topics $INPUT:8 $OUTPUT:8 $LOCAL_OUTPUT:1
+  e2e/lib/tools build python
+  if [ "$OWN_CLUSTER" = yes ]; then
+    e2e/lib/tools build kafka
+    e2e/lib/kafka up
+    topics $LOCAL_OUTPUT:1
+  fi
+  topics $INPUT:8 $OUTPUT:8
   start_load
 }
 
