@@ -187,6 +187,22 @@ TEST(StreamJobJson, SpecHashIgnoresWhatNeedsNoRestart) {
   EXPECT_NE(SpecHash(changed), hash);
 }
 
+// The stored status has to tell them apart too: the operator reads back what it wrote.
+TEST(Status, NothingCommittedIsNotUnknown) {
+  for (const std::optional<std::map<std::string, int>>& committed :
+       {std::optional<std::map<std::string, int>>(),
+        std::make_optional(std::map<std::string, int>()),
+        std::make_optional(std::map<std::string, int>{{"a", 4}})}) {
+    StreamJobStatus status;
+    status.generation.emplace().committed_partitions = committed;
+    Json object = Yaml(kFull);
+    object["status"] = StatusToJson(status);
+    const StreamJobStatus read = ReadStreamJob(object).job.status;
+    ASSERT_TRUE(read.generation.has_value());
+    EXPECT_EQ(read.generation->committed_partitions, committed);
+  }
+}
+
 TEST(Conditions, TransitionTimeMovesOnlyWithTheStatus) {
   StreamJobStatus status;
   const base::WallTime t1(base::Millis(1000));
