@@ -3,9 +3,12 @@
 // without): bounded reads over control records, offsets out of range, startup modes, bad records.
 #include <gtest/gtest.h>
 
+#include <future>
 #include <map>
 
 #include "worker/connect/exchange.h"
+#include "worker/connect/kafka/admin.h"
+#include "worker/connect/kafka/metadata.h"
 #include "worker/connect/kafka/testing/real_kafka.h"
 
 namespace sj::worker::connect::kafka {
@@ -136,6 +139,19 @@ TEST_F(KafkaIt, AMissingTopicIsSaid) {
   auto sink = MakeSink(testing::Table("no-such-topic", {}), testing::Context(job_));
   ASSERT_TRUE(sink.ok());
   EXPECT_EQ((*sink)->Check().kind(), ErrorKind::kNotFound);
+}
+
+// Of several brokers one may not have heard of a topic that was just made.
+TEST_F(KafkaIt, ATopicThatAppearsWhileItIsAskedForIsFound) {
+  std::string topic = UniqueName("late");
+  auto client = Client::Make(testing::TestCluster(), Role::kMetadata, {{"group.id", job_}});
+  ASSERT_TRUE(client.ok());
+  auto asked = std::async(std::launch::async, [&] { return CountPartitions(**client, topic); });
+  EXPECT_EQ(asked.wait_for(milliseconds(500)), std::future_status::timeout);
+  ASSERT_TRUE(CreateTopics(**client, {topic}, 3).ok());
+  base::Result<int> count = asked.get();
+  ASSERT_TRUE(count.ok()) << count.status().ToString();
+  EXPECT_EQ(*count, 3);
 }
 
 TEST_F(KafkaIt, StartupModes) {

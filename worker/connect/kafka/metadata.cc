@@ -24,10 +24,16 @@ bool IsPassing(rd_kafka_resp_err_t code) {
   }
 }
 
+// A broker learns of a new topic a little after the controller has confirmed it, so one broker's
+// "unknown" is no answer yet (librdkafka's topic.metadata.propagation.max.ms says the same of its
+// own requests).
+constexpr milliseconds kPropagationMax{3'000};
+
 // Calls `ask(milliseconds)` until it neither times out nor meets a passing state.
 template <typename Ask>
 base::Status Repeat(const Client& client, const std::string& doing, Ask ask) {
   Deadline deadline(kMetadataTotalMax);
+  Deadline propagation(kPropagationMax);
   for (;;) {
     rd_kafka_resp_err_t code = ask(deadline.Slice(kSliceMax));
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -35,7 +41,9 @@ base::Status Repeat(const Client& client, const std::string& doing, Ask ask) {
     }
     rd_kafka_poll(client.handle(), 50);
     SJ_RETURN_IF_ERROR(client.LoginFailure().WithContext(doing));
-    if (!IsPassing(code) || deadline.passed()) {
+    bool passing =
+        code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ? !propagation.passed() : IsPassing(code);
+    if (!passing || deadline.passed()) {
       return client.Explain(code, doing);
     }
   }

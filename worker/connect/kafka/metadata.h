@@ -11,7 +11,8 @@
 
 namespace sj::worker::connect::kafka {
 
-// kNotFound when the topic does not exist.
+// kNotFound when the topic does not exist, said after three seconds: of several brokers one may not
+// have heard of a new topic yet.
 base::Result<int> CountPartitions(const Client& client, const std::string& topic);
 
 struct LogRange {
