@@ -85,6 +85,9 @@ Goal GoalOf(const View& view) {
 
 // The worker may still commit for a generation before `number`.
 bool MayCommitBefore(const Worker& worker, const GenerationStatus& generation) {
+  if (generation.number <= 1) {
+    return false;  // there is none
+  }
   if (worker.pod == nullptr || !ContainerRuns(*worker.pod)) {
     return false;
   }
