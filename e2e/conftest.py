@@ -14,6 +14,7 @@ from streamjob_e2e.case import Case
 from streamjob_e2e.cluster import Cluster
 from streamjob_e2e.cluster_job import ClusterJob
 from streamjob_e2e.proxied_operator import Probe, ProxiedOperator
+from streamjob_e2e.waiting import TimedOut
 
 
 FAULTS = pytest.StashKey()
@@ -21,6 +22,7 @@ FAULTS = pytest.StashKey()
 
 def pytest_addoption(parser):
     parser.addoption("--all", action="store_true", help="the long forms too")
+    parser.addoption("--failed-to", metavar="FILE", help="a line for each failure: late or wrong, and its id")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -41,6 +43,9 @@ def pytest_runtest_makereport(item, call):
     setattr(item, f"report_{report.when}", report)
     if report.when == "call" and item.get_closest_marker("fault"):
         _note_fault(item, report)
+    if report.failed and item.config.getoption("--failed-to"):
+        with open(item.config.getoption("--failed-to"), "a", encoding="utf-8") as file:
+            file.write(f"{'late' if call.excinfo.errisinstance(TimedOut) else 'wrong'} {item.nodeid}\n")
     return report
 
 

@@ -15,6 +15,10 @@ class TimedOut(AssertionError):
     """The time is over. The text names what was waited for and the last answer."""
 
 
+class Ended(AssertionError):
+    """What was to answer is not there any more. No wait would help."""
+
+
 def wait_until(what, ask, seconds=60, every=0.2):
     """Asks until the answer is true, and gives it back.
 
@@ -29,7 +33,7 @@ def wait_until(what, ask, seconds=60, every=0.2):
             last = ask()
             if last:
                 return last
-        except TimedOut:
+        except (TimedOut, Ended):
             raise
         except Exception as error:  # pylint: disable=broad-except
             last = f"{type(error).__name__}: {error}"
