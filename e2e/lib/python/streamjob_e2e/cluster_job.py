@@ -8,9 +8,12 @@ from streamjob_e2e import jobs, loadgen
 from streamjob_e2e.events import Shape
 from streamjob_e2e.kubectl import KubectlError, condition, condition_text
 from streamjob_e2e.trace import records
-from streamjob_e2e.waiting import TimedOut, wait_until
+from streamjob_e2e.waiting import NotYet, TimedOut, wait_until
 
 SECRET = "s3"
+# spec.worker of a job that shares three nodes on one machine with others.
+WORKER = {"threads": 1, "logLevel": "debug", "resources": {
+    "requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}}
 # What the operator may make for a job.
 CHILDREN = ("statefulsets,pods,services,configmaps,serviceaccounts,poddisruptionbudgets,roles,"
             "rolebindings,secrets,controllerrevisions")
@@ -57,17 +60,19 @@ class ClusterJob:
                             "stringData": data})
         self._own.add(("Secret", SECRET))
 
+    def checkpoint(self, interval="500ms"):
+        """spec.checkpoint of a job in this namespace."""
+        s3 = self.case.s3
+        return {"interval": interval, "location": f"s3://{s3.bucket}/{self.namespace}",
+                "endpoint": s3.pod_endpoint, "region": s3.region, "secretRef": {"name": SECRET}}
+
     def apply(self, sql=None, source_options=None, sink_options=None, interval="500ms", **spec):
         case = self.case
         sql = sql or jobs.purchases_sql(case.kafka.pod_bootstrap, case.source, case.sink,
                                         source_options, sink_options)
-        checkpoint = {"interval": interval, "location": f"s3://{case.s3.bucket}/{self.namespace}",
-                      "endpoint": case.s3.pod_endpoint, "region": case.s3.region,
-                      "secretRef": {"name": SECRET}}
-        spec = {"replicas": 2, "worker": {"threads": 1, "logLevel": "debug", "resources": {
-            "requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}}, **spec}
+        spec = {"replicas": 2, "worker": WORKER, **spec}
         spec = {field: value for field, value in spec.items() if value is not None}
-        job = jobs.manifest(self.name, sql, checkpoint, self.namespace, **spec)
+        job = jobs.manifest(self.name, sql, self.checkpoint(interval), self.namespace, **spec)
         with open(os.path.join(case.folder, "job.yaml"), "w", encoding="utf-8") as out:
             out.write(jobs.dump(job))
         self.kubectl.apply(job)
@@ -123,7 +128,7 @@ class ClusterJob:
                 text = f"{c['type']}={c['status']} {c.get('reason', '')}: {c.get('message', '')}"
                 if all(word.lower() in text.lower() for word in words):
                     return text
-            return _Not(condition_text(self.get()))
+            return NotYet(condition_text(self.get()))
         return wait_until(f"a condition with the words {words}", found, seconds, 0.5)
 
     def epoch(self):
@@ -142,7 +147,7 @@ class ClusterJob:
         now, = wait_until("the committed epoch", lambda: [self.epoch()], seconds)
         goal = now + count
         wait_until(f"epoch {goal} of the slowest worker",
-                   lambda: self.epoch() >= goal or _Not(str(self.epoch())), seconds, 0.5)
+                   lambda: self.epoch() >= goal or NotYet(str(self.epoch())), seconds, 0.5)
 
     def pods(self):
         """Worker pods, by name."""
@@ -165,16 +170,3 @@ class ClusterJob:
 
     def patch(self, **spec):
         self.kubectl.patch("streamjob", self.name, self.namespace, {"spec": spec})
-
-
-class _Not:
-    """Untrue, with the text that was seen."""
-
-    def __init__(self, text):
-        self.text = text
-
-    def __bool__(self):
-        return False
-
-    def __repr__(self):
-        return self.text

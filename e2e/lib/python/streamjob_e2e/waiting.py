@@ -19,6 +19,19 @@ class Ended(AssertionError):
     """What was to answer is not there any more. No wait would help."""
 
 
+class NotYet:
+    """Untrue, with the text of what was seen."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def __bool__(self):
+        return False
+
+    def __repr__(self):
+        return self.text
+
+
 def wait_until(what, ask, seconds=60, every=0.2):
     """Asks until the answer is true, and gives it back.
 
