@@ -79,12 +79,13 @@ class ClusterJob:
         case.group = f"streamjob.{self.get()['metadata']['uid']}"
 
     @contextlib.contextmanager
-    def under_load(self, seed, rate, epochs=2, **spec):
-        """Applied with `spec`, ready, and at work on events that come in until the block ends. Unless the block
-        ended the load itself, the job has to commit epochs again before that."""
+    def under_load(self, seed, rate, epochs=2, seconds=loadgen.LONG, partitions=8, **spec):
+        """Applied with `spec`, ready, and at work on events that come in until the block ends. Unless the
+        block ended the load itself, the job has to commit epochs again before that."""
         self.apply(**spec)
         self.wait_ready()
-        with self.case.load(Shape(events=loadgen.LONG * rate, seed=seed), rate=rate) as load:
+        shape = Shape(events=seconds * rate, seed=seed, partitions=partitions)
+        with self.case.load(shape, rate=rate) as load:
             self.wait_epochs(epochs)
             yield load
             if load.running():
