@@ -8,6 +8,7 @@ wrong or unexpected; the committed offsets name restorable checkpoints.
 2. random workers are killed with SIGKILL
 3. the node of a worker loses its network, and gets it back
 4. a worker is stopped; its pod is replaced; it is woken: it ends by itself and commits nothing
+5. a stranger takes a worker's transactional ids over, again and again: the status names its exit code
 """
 import os
 import random
@@ -15,10 +16,13 @@ import signal
 import time
 
 import pytest
+from confluent_kafka import Producer
 
 from streamjob_e2e.events import Shape
+from streamjob_e2e.kubectl import condition_text
+from streamjob_e2e.local_worker import FENCED
 from streamjob_e2e.pod_process import pid_of
-from streamjob_e2e.waiting import stays_true, wait_until
+from streamjob_e2e.waiting import NotYet, stays_true, wait_until
 
 
 def prove(case, job, check, seconds=180):
@@ -112,3 +116,27 @@ def test_zombie_worker(case, cluster, job):
         os.kill(pid, signal.SIGCONT)
         wait_until("the zombie's end by itself", lambda: ended(pid), 60)
     prove(case, job, check)
+
+
+def hijack(case, ordinal):
+    """Takes the worker's ids over, as a process does that was told to use them."""
+    for letter in "ab":
+        Producer({"bootstrap.servers": case.kafka.bootstrap,
+                  "transactional.id": f"{case.group}.{ordinal}.{letter}"}).init_transactions(30)
+
+
+@pytest.mark.fault(76, "a stranger takes a worker's transactional ids over, again and again",
+                   "it ends each time and starts again; the status says so in words; exact in the end")
+def test_ids_are_hijacked(case, job):
+    check = case.check()
+
+    def told():
+        hijack(case, 1)
+        text = condition_text(job.get())
+        return f"exits with code {FENCED}" in text or NotYet(text)
+    with job.under_load(seed=105, rate=4_000):
+        wait_until("the words", told, 120, 1)
+        job.wait_ready()
+    prove(case, job, check)
+    assert not any(c["restartCount"] for pod in job.pods() for c in pod["status"]["containerStatuses"]
+                   if pod["metadata"]["name"].endswith("-0")), "the other worker was restarted too"
