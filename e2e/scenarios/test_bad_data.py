@@ -86,6 +86,9 @@ def test_offsets_that_are_gone_are_refused(case):
     first.wait_running()
     wait_until("20,000 records read", lambda: first.status()["recordsIn"] >= 20_000)
     assert first.stop() == OK
+    wait_until("no open transaction", lambda: not topics.open_transactions(
+        case.kafka.bootstrap, case.sink))
+    before = topics.ends(case.kafka.bootstrap, case.sink)
     case.write(Shape(events=20_000, seed=44))
     end = min(topics.ends(case.kafka.bootstrap, case.source).values())
     topics.delete_before(case.kafka.bootstrap, case.source, end - 10)
@@ -93,3 +96,4 @@ def test_offsets_that_are_gone_are_refused(case):
     text = wait_until("the error in words", lambda: error_text(second), 60)
     assert case.source in text and "offset" in text, text
     assert not topics.open_transactions(case.kafka.bootstrap, case.sink)
+    assert topics.ends(case.kafka.bootstrap, case.sink) == before, "something was written"

@@ -21,6 +21,9 @@ from streamjob_e2e.kubectl import condition_text
 from streamjob_e2e.proxied_operator import WATCH_JOBS, restarts
 from streamjob_e2e.waiting import stays_true, wait_until
 
+PART_OF = "app.kubernetes.io/part-of"
+
+
 @pytest.mark.fault(7, "events of a watch are told twice", "served once; the cluster ends as written")
 @pytest.mark.fault(8, "410 Gone as the status of a watch", "lists anew once; every change is served")
 @pytest.mark.fault(9, "410 Gone as an event inside a watch", "lists anew once; every change is served")
@@ -33,10 +36,15 @@ def test_watches_lie(operator, place):
         with operator.rules(proxy.on_event(act, WATCH_JOBS, times=4)) as rule:
             place().life(45)
             assert rule.hits, act.__name__
+    expired = time.monotonic()
     with operator.rules(proxy.on(api_proxy.EXPIRED, "GET", WATCH_JOBS, times=2)) as rule:
         proxy.cut()
         place().life(45)
         rule.wait(2, 30)
+    # A list of its own, or the beginning of a watch.
+    anew = [e for e in proxy.seen("GET", r"/streamjobs\?", expired) if e[3] == 200 and
+            ("watch=true" not in e[2] or "sendInitialEvents=true" in e[2])]
+    assert 1 <= len(anew) <= 4, f"two replicas listed {len(anew)} times"
     lists = [e for e in proxy.seen("GET", r"/streamjobs\?", begun) if "watch=true" not in e[2]]
     assert len(lists) < 40, f"{len(lists)} lists of StreamJobs"
     assert restarts(operator) == before
@@ -121,7 +129,8 @@ def test_moody_server(operator, place):
         assert again is None or again - when >= 0.9, f"{method} {target} again after {again - when:.2f} s"
 
 
-@pytest.mark.fault(27, "children are edited and deleted by hand", "repaired, under their own names")
+@pytest.mark.fault(27, "children are edited, labelled and deleted by hand",
+                   "repaired, under their own names")
 @pytest.mark.fault(28, "a stranger's object has a child's name",
                    "not taken, not overwritten, told in a condition; served once it is away")
 def test_children(operator, place):
@@ -129,7 +138,13 @@ def test_children(operator, place):
     workers = probe.child("statefulsets")["metadata"]["name"]
     kubectl.patch("statefulset", workers, probe.namespace, {"spec": {"replicas": 3}})
     wait_until("no replicas again", lambda: probe.child("statefulsets")["spec"]["replicas"] == 0, 30)
-    for kind in ("statefulset", "service", "configmap"):
+    for kind in ("service", "poddisruptionbudget", "serviceaccount"):
+        before = probe.child(kind + "s")["metadata"]
+        kubectl.patch(kind, before["name"], probe.namespace, {"metadata": {"labels": {PART_OF: "other"}}})
+        wait_until(f"the {kind}'s own label", lambda k=kind, b=before: probe.child(k + "s")["metadata"]
+                   ["labels"] == b["labels"], 30)
+        assert probe.child(kind + "s")["metadata"]["uid"] == before["uid"]
+    for kind in ("statefulset", "service", "configmap", "poddisruptionbudget", "serviceaccount"):
         thing = probe.child(kind + "s")
         kubectl.delete(kind, thing["metadata"]["name"], probe.namespace)
         wait_until(f"another {kind}", lambda k=kind, old=thing: (probe.child(k + "s") or old)
@@ -148,7 +163,7 @@ def test_children(operator, place):
 
 
 @pytest.mark.fault(37, "nothing happens", "nothing is written")
-def test_idle(operator, place):
+def test_idle(operator, place, everything):
     for probe in [place().apply() for _ in range(3)]:
         probe.wait_served()
     quiet = [time.monotonic()]
@@ -158,4 +173,4 @@ def test_idle(operator, place):
         return time.monotonic() - last > 3
     wait_until("the last write", settled, 60)
     quiet[0] = time.monotonic()
-    stays_true("the silence", lambda: not operator.writes(quiet[0]), 10)
+    stays_true("the silence", lambda: not operator.writes(quiet[0]), 480 if everything else 20)

@@ -9,6 +9,7 @@ Both replicas of the operator talk to the API server by way of a proxy. Cases of
 - 29, 30, 32 an image that is not there, a pod no node can take, twenty edits in ten seconds (long)
 - 78 a worker's node is cut off, then the job is rescaled (long)
 """
+import json
 import time
 
 import pytest
@@ -20,14 +21,27 @@ from streamjob_e2e.proxied_operator import LEASES, WATCH_JOBS, restarts
 from streamjob_e2e.waiting import wait_until
 
 RATE = 3_000
+AWAY = 60
+SPEC_HASH = "streamjob.io/spec-hash"
 
 
 @pytest.mark.long
 @pytest.mark.fault(11, "a watch stays open and says nothing", "noticed within three minutes")
 def test_silent_watch(operator, place):
     place().life()
-    with operator.rules(operator.proxy.on_event(api_proxy.hold, WATCH_JOBS, times=4)):
-        place().life(200)
+    with operator.rules(operator.proxy.on_event(api_proxy.hold, WATCH_JOBS, times=2)) as rule:
+        new = place().apply()
+        rule.wait()
+        new.wait_served(180)
+        place().life(180)
+
+
+def hand_over_seconds(operator, old, since):
+    """From the old leader's last write of the lease, which gives it back, to the new one's first."""
+    writes = [entry for entry in operator.proxy.seen("PUT|PATCH", LEASES, since)
+              if 200 <= entry[3] < 300]
+    given = max(when for when, _, _, _, who in writes if who == old)
+    return min(when for when, _, _, _, who in writes if who != old and when > given) - given
 
 
 def became_leader(operator, old):
@@ -48,7 +62,7 @@ def commits(case, times=2):
                    "it writes nothing more, ends, and starts again")
 @pytest.mark.fault(19, "a replica is made to believe that the lease is its own: two leaders",
                    "harmless: the cluster ends as written, no worker is replaced")
-def test_a_running_job_does_not_notice(case, cluster, operator, place, job, s3):
+def test_a_running_job_does_not_notice(case, cluster, operator, place, job, s3, everything):
     check = case.check()
     job.apply()
     job.wait_ready()
@@ -56,9 +70,14 @@ def test_a_running_job_does_not_notice(case, cluster, operator, place, job, s3):
     with feed(case, 241, RATE) as load:
         case.defer(lambda: cluster.part("start", "apiserver"))
         cluster.part("kill", "apiserver")
+        away, read = time.monotonic(), case.committed_input()
         commits(case)
+        while everything and time.monotonic() - away < AWAY:  # longer than a lease, and its renewal
+            commits(case)
+        assert case.committed_input() - read >= 100
         cluster.part("start", "apiserver")
         wait_until("the API server", lambda: cluster.kubectl.run("get", "--raw", "/readyz"), 90)
+        wait_until("both replicas", cluster.operator_ready, 180)
         place().life(60)
         two_leaders(operator, place)
         wait_until("both replicas", cluster.operator_ready, 60)
@@ -67,6 +86,7 @@ def test_a_running_job_does_not_notice(case, cluster, operator, place, job, s3):
         cluster.kubectl.delete("pod", old, SYSTEM)
         became_leader(operator, old)
         assert time.monotonic() - begun < 10
+        assert hand_over_seconds(operator, old, begun) < 5
         wait_until("both replicas", cluster.operator_ready, 60)
         stopped_leader(case, operator, place)
         commits(case)
@@ -118,6 +138,17 @@ def two_leaders(operator, place):
     wait_until("one leader again", lambda: operator.leader() and operator.leader() != standby, 60)
 
 
+def nonces(job):
+    """restartNonce of the specs that the running pods were started with."""
+    specs = {}
+    for manifest in job.kubectl.items("configmaps", job.namespace):
+        spec_hash = manifest["metadata"].get("annotations", {}).get(SPEC_HASH)
+        if spec_hash:
+            specs[spec_hash] = json.loads(manifest["data"]["job.yaml"])["spec"]
+    return {specs[pod["metadata"]["annotations"][SPEC_HASH]].get("restartNonce")
+            for pod in job.running_pods()}
+
+
 @pytest.mark.fault(29, "an image that is not there, then a good one", "heals without hands")
 @pytest.mark.fault(30, "pods that no node can take, then smaller ones",
                    "told in words; heals without hands")
@@ -141,7 +172,7 @@ def test_bad_edits(case, cluster, operator, job):
             job.patch(restartNonce=number + 1)
             seen |= {pod["metadata"]["uid"] for pod in job.pods()}
             time.sleep(0.5)  # the pace is the point
-        job.wait_ready()
+        wait_until("the last edit to run", lambda: job.ready() and nonces(job) == {20}, 120)
         load.end()
     case.wait_complete(check, 120)
     case.expect_exact(check)
