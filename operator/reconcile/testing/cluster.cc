@@ -32,7 +32,6 @@ constexpr base::Millis kStep{500};
 constexpr base::Millis kLeap{10'000};
 constexpr int kQuietBeforeLeap = 3;
 constexpr int kQuietSteps = 16;
-constexpr size_t kPastMax = 16;
 constexpr int kPassesAtOnceMax = 20;  // of one job between two steps
 
 decide::Settings TestSettings() {

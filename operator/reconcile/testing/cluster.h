@@ -45,6 +45,9 @@ enum class Feed : uint8_t {
 
 class Cluster {
  public:
+  // Views that RestartWithOldView has to offer.
+  static constexpr size_t kPastMax = 16;
+
   Cluster();
   // What `from` holds, with a new operator process that knows nothing yet.
   Cluster(const Cluster& from);

@@ -4,8 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 
+#include "api/base/check.h"
 #include "operator/resources/object.h"
 
 namespace sj::op::reconcile::testing {
@@ -120,6 +123,13 @@ std::span<const Scenario> Scenarios() {
   return kScenarios;
 }
 
+const Scenario& ScenarioOf(std::string_view name) {
+  const auto found = std::find_if(std::begin(kScenarios), std::end(kScenarios),
+                                  [&](const Scenario& s) { return s.name == name; });
+  SJ_CHECK(found != std::end(kScenarios));
+  return *found;
+}
+
 std::unique_ptr<Cluster> Begin(const Scenario& scenario) {
   static std::map<std::string, std::unique_ptr<Cluster>> beginnings;
   std::unique_ptr<Cluster>& beginning = beginnings[scenario.name];
@@ -135,6 +145,17 @@ void Play(const Scenario& scenario, Cluster& cluster, int steps, Feed feed) {
   for (int step = 0; step < steps; ++step) {
     scenario.act(cluster, step);
     cluster.StepAll(feed);
+  }
+}
+
+void ActOnOldView(Cluster& cluster, size_t changes) {
+  constexpr int kRounds = 2;
+  cluster.RestartWithOldView(changes);
+  for (int round = 0; round < kRounds; ++round) {
+    cluster.RunQueue(cluster.op());
+    cluster.StepCluster();
+    cluster.StepWorkers(cluster.op());
+    cluster.clock().Advance(base::Millis(500));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "operator/reconcile/testing/cluster.h"
 
@@ -20,11 +21,16 @@ struct Scenario {
 };
 
 std::span<const Scenario> Scenarios();
+// The one of that name, which is there.
+const Scenario& ScenarioOf(std::string_view name);
 
 // A copy of the scenario's beginning; the beginning itself is made once.
 std::unique_ptr<Cluster> Begin(const Scenario& scenario);
 // `steps` steps with the user's acts.
 void Play(const Scenario& scenario, Cluster& cluster, int steps, Feed feed = Feed::kAll);
+// A new operator process begins with lists of `changes` changes ago and acts on them twice before
+// its watches catch up.
+void ActOnOldView(Cluster& cluster, size_t changes);
 // Until nothing changes any more and the user has done everything. False after too many steps.
 bool Finish(const Scenario& scenario, Cluster& cluster);
 // How the scenario ends without any fault.
