@@ -88,6 +88,21 @@ TEST(AutoscalerFaults, OneSpoiledWorkerHoldsTheDecision) {
   }
 }
 
+// Not to zero, not to the maximum, not anywhere: also when no worker says anything that is true.
+TEST(AutoscalerFaults, AllWorkersSpoiledHoldTheDecision) {
+  for (const FakeWorker& load : {Overloaded(), Idle()}) {
+    for (const Fault& fault : Faults()) {
+      FakeJob job(3, load);
+      job.obeys = true;
+      job.spoil = fault.spoil;
+      job.Run(900);
+      EXPECT_EQ(job.wanted(), 3) << fault.what;
+      EXPECT_EQ(job.veto(), fault.veto) << fault.what << ": " << job.message();
+      EXPECT_TRUE(job.status().history.empty()) << fault.what;
+    }
+  }
+}
+
 TEST(AutoscalerFaults, WithoutTheFaultItWouldHaveMoved) {
   FakeJob up(3, Overloaded());
   up.Run(3'600);
