@@ -144,6 +144,26 @@ TEST(Autoscaler, PartitionsEndIt) {
   EXPECT_EQ(job.message(), "more workers cannot help: topic user-events has 8 partitions");
 }
 
+// Whatever the load and the bounds: never more than can read.
+TEST(Autoscaler, NeverBeyondThePartitionsByItself) {
+  for (const int partitions : {1, 2, 5, 8}) {
+    for (const bool keyed : {false, true}) {
+      FakeWorker worker = Load(1'000, 1);
+      worker.lag_growth = 5'000;
+      FakeJob job(1, worker);
+      job.partitions = {{"user-events", partitions}, {"users", 1}};
+      job.keyed = keyed;
+      job.obeys = true;
+      for (int i = 0; i < 100; ++i) {
+        job.Run(60);
+        ASSERT_LE(job.wanted(), partitions);
+      }
+      EXPECT_EQ(job.wanted(), partitions);
+      EXPECT_EQ(job.veto(), "PartitionLimit") << job.message();
+    }
+  }
+}
+
 TEST(Autoscaler, ShardsEndIt) {
   FakeWorker worker = Load(1'000, 1);
   worker.lag_growth = 1'000;

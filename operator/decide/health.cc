@@ -198,12 +198,29 @@ Answer NothingYet(const HealthInput& in) {
       fmt::format("{} of {} workers have reported.", view.in.workers.size(), view.wanted_replicas));
 }
 
+// Partitions are read whole, so workers beyond their number read nothing: not refused, since they
+// still share keyed work, but never passed over in silence. A sentence, or empty.
+std::string BeyondPartitions(const v1alpha1::GenerationStatus& generation) {
+  const auto widest =
+      std::max_element(generation.partitions.begin(), generation.partitions.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (widest == generation.partitions.end() || generation.replicas <= widest->second) {
+    return "";
+  }
+  const int idle = generation.replicas - widest->second;
+  return fmt::format(
+      " {} of them read{} nothing of topic {}: it has {} partition{}, and no source "
+      "topic has more.",
+      idle, idle == 1 ? "s" : "", widest->first, widest->second, widest->second == 1 ? "" : "s");
+}
+
 Verdict RunningVerdict(const v1alpha1::GenerationStatus& generation) {
   return {Phase::kRunning,
           ConditionStatus::kTrue,
           "Running",
-          fmt::format("{} run{} generation {}.", Workers(generation.replicas),
-                      generation.replicas == 1 ? "s" : "", generation.number),
+          fmt::format("{} run{} generation {}.{}", Workers(generation.replicas),
+                      generation.replicas == 1 ? "s" : "", generation.number,
+                      BeyondPartitions(generation)),
           "",
           false,
           false};

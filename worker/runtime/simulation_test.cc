@@ -171,6 +171,27 @@ TEST(Simulation, AddedPartitionsAreReadFromTheirBeginning) {
   }
 }
 
+// More workers than partitions and shards: those that own nothing run, commit nothing and do no
+// harm, whether they were there from the beginning, come later or go again.
+TEST(Simulation, WorkersWithoutWorkDoNoHarm) {
+  constexpr int kTooMany = 2 * kPartitions + 1;
+  const std::pair<int, int> kRescales[] = {{kTooMany, 1}, {2, kTooMany}, {kTooMany, kTooMany}};
+  for (const auto& [before, after] : kRescales) {
+    for (const bool crash : {false, true}) {
+      Workload load = MakeWorkload(5, 200);
+      SimJob job(kSql);
+      Load(load, &job);
+      job.kafka().SetGate(12);
+      base::Status status = job.RunToGate({before, 1, crash ? 1 : 0}, "ev", crash);
+      ASSERT_TRUE(status.ok()) << status.ToString();
+      job.kafka().SetGate(-1);
+      status = job.RunToEnd({after, 2, 0});
+      ASSERT_TRUE(status.ok()) << before << " then " << after << ": " << status.ToString();
+      EXPECT_EQ(Sorted(job.kafka().Committed("agg")), load.expected) << before << " then " << after;
+    }
+  }
+}
+
 // Positions of partitions that were known are gone: nothing may be read again.
 TEST(Simulation, LostPositionsAreRefused) {
   for (int partition : {0, 3}) {
