@@ -57,8 +57,9 @@ def rescale(job, replicas, victim=-1):
     job.patch(replicas=replicas)
     victim = wait_until("a worker to kill", job.running_pods, 30)[victim]
     job.cluster.pod_signal(job.namespace, victim["metadata"]["name"], "SIGKILL")
+    wait_until(f"a generation of {replicas}",
+               lambda: job.status()["generation"]["replicas"] == replicas, 120)
     job.wait_workers(replicas, 180)
-    assert job.status()["generation"]["replicas"] == replicas
     job.wait_epochs(2)
 
 
