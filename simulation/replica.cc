@@ -319,7 +319,7 @@ void Replica::Generation(const control::JobRef& job,
   }
   const v1alpha1::StreamJob read = v1alpha1::ReadStreamJob(*object).job;
   world_->After(world_->Between(Nanos(0), milliseconds(20)),
-                [reply = std::move(reply), answer = op::decide::AnswerGeneration(read.status)] {
+                [reply = std::move(reply), answer = op::decide::AnswerGeneration(read)] {
                   reply(answer);
                 });
 }

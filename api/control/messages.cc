@@ -48,6 +48,14 @@ std::span<const EnumName<Command>> EnumNames(Command) {
   return kNames;
 }
 
+std::span<const EnumName<CleanupStep>> EnumNames(CleanupStep) {
+  static constexpr std::array<EnumName<CleanupStep>, 4> kNames{{{CleanupStep::kNone, "none"},
+                                                                {CleanupStep::kNotice, "notice"},
+                                                                {CleanupStep::kStay, "stay"},
+                                                                {CleanupStep::kBegin, "begin"}}};
+  return kNames;
+}
+
 template <typename V>
 void Fields(V& v, JobRef& s) {
   v("namespace", s.namespace_name);
@@ -127,6 +135,26 @@ void Fields(V& v, SpecVerdict& s) {
   v("message", s.message);
 }
 template <typename V>
+void Fields(V& v, Remains& s) {
+  v("checkpoints", s.checkpoints);
+  v("exchangeTopics", s.exchange_topics);
+  v("consumerGroup", s.consumer_group);
+}
+template <typename V>
+void Fields(V& v, CleanupOrder& s) {
+  v("step", s.step);
+  v("remove", s.remove);
+  v("ordinals", s.ordinals);
+}
+template <typename V>
+void Fields(V& v, CleanupReport& s) {
+  v("known", s.known);
+  v("removed", s.removed);
+  v("objects", s.objects);
+  v("topics", s.topics);
+  v("error", s.error);
+}
+template <typename V>
 void Fields(V& v, HeartbeatRequest& s) {
   v("protocol", s.protocol, Need::kRequired);
   v("worker", s.worker, Need::kRequired);
@@ -151,6 +179,7 @@ void Fields(V& v, HeartbeatRequest& s) {
   v("error", s.error);
   v("verdict", s.verdict);
   v("knownCheck", s.known_check);
+  v("cleanup", s.cleanup);
   v.Ms("holdMs", s.hold);
   v("knownGeneration", s.known_generation);
   v("knownStartedGeneration", s.known_started_generation);
@@ -165,6 +194,7 @@ void Fields(V& v, HeartbeatResponse& s) {
   v("command", s.command);
   v("generationFloor", s.generation_floor);
   v("check", s.check);
+  v("cleanup", s.cleanup);
 }
 template <typename V>
 void Fields(V& v, GenerationResponse& s) {
@@ -172,6 +202,7 @@ void Fields(V& v, GenerationResponse& s) {
   v("generation", s.generation, Need::kRequired);
   v("startedGeneration", s.started_generation, Need::kRequired);
   v("specHash", s.spec_hash);
+  v("remove", s.remove);
 }
 
 namespace {
@@ -181,6 +212,11 @@ std::string EncodeMessage(const T& message) {
   return base::DumpJson(base::FieldWriter::Struct(message));
 }
 
+base::Status CheckCleanup(const std::optional<CleanupOrder>& order) {
+  const bool too_few = order && order->step == CleanupStep::kBegin && order->ordinals < 1;
+  return too_few ? base::InvalidArgument("control message: cleanup.ordinals: must be at least 1")
+                 : base::OkStatus();
+}
 // Numbers no share can be computed from are refused here, at the border.
 base::Status CheckAssignment(const std::optional<Assignment>& assignment) {
   if (!assignment) {
@@ -214,6 +250,7 @@ base::Status CheckMessage(const HeartbeatRequest& m) {
   return CheckWorker(m.worker);
 }
 base::Status CheckMessage(const HeartbeatResponse& m) {
+  SJ_RETURN_IF_ERROR(CheckCleanup(m.cleanup));
   return CheckAssignment(m.assignment);
 }
 base::Status CheckMessage(const GenerationResponse&) {
@@ -268,6 +305,16 @@ std::optional<std::string> UrlDecode(std::string_view text) {
 }
 
 }  // namespace
+
+Remains Both(const Remains& a, const Remains& b) {
+  return {a.checkpoints && b.checkpoints, a.exchange_topics && b.exchange_topics,
+          a.consumer_group && b.consumer_group};
+}
+
+Remains Without(const Remains& a, const Remains& b) {
+  return {a.checkpoints && !b.checkpoints, a.exchange_topics && !b.exchange_topics,
+          a.consumer_group && !b.consumer_group};
+}
 
 std::string_view ToString(WorkerPhase phase) {
   return base::NameOf(phase);

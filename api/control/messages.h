@@ -33,6 +33,10 @@ struct JobRef {
   bool operator==(const JobRef&) const = default;
 };
 
+// What a job keeps in Kafka is named by this and its UID: consumer group "<prefix>.<uid>", topics
+// and transactional ids "<prefix>.<uid>.*".
+inline constexpr std::string_view kIdPrefix = "streamjob";
+
 // One worker process. `incarnation` is random per process start: a restarted pod is a new one.
 struct WorkerRef {
   JobRef job;
@@ -121,6 +125,31 @@ enum class Command : uint8_t {
   kStop,   // stop at once without another commit
 };
 
+// What of a deleted job is to go, or has gone, outside Kubernetes.
+struct Remains {
+  bool checkpoints = false;      // objects below <location>/<job uid>/
+  bool exchange_topics = false;  // topics <prefix>.<job uid>.*
+  bool consumer_group = false;   // <prefix>.<job uid>
+  bool operator==(const Remains&) const = default;
+  bool any() const { return checkpoints || exchange_topics || consumer_group; }
+};
+Remains Both(const Remains& a, const Remains& b);     // what is in both
+Remains Without(const Remains& a, const Remains& b);  // what is in `a` only
+
+enum class CleanupStep : uint8_t {
+  kNone,
+  kNotice,  // were the job deleted, it would be cleaned up: after a stop, wait a moment for word
+  kStay,    // it is deleted: stop, but do not end; others still have to
+  kBegin,   // the others are gone
+};
+// The job of the worker that outlives the others.
+struct CleanupOrder {
+  CleanupStep step = CleanupStep::kNone;
+  Remains remove;
+  int ordinals = 0;  // whose transactional ids must be fenced first: 0 to ordinals - 1
+  bool operator==(const CleanupOrder&) const = default;
+};
+
 // A partition with much to read.
 struct PartitionLoad {
   std::string topic;
@@ -145,6 +174,15 @@ struct InputReport {
   int64_t unstable_records = 0;  // written above the last stable offset, no lag
   std::vector<PartitionLoad> hottest;  // by lag, at most kHottestMax
   bool operator==(const InputReport&) const = default;
+};
+
+// How far a worker is with a CleanupOrder. One that says nothing at all cannot do it.
+struct CleanupReport {
+  CleanupOrder known;  // as told last
+  Remains removed;     // looked for again afterwards, and nothing was left
+  int64_t objects = 0, topics = 0;
+  std::optional<WorkerError> error;  // of the last try; it tries again
+  bool operator==(const CleanupReport&) const = default;
 };
 
 struct HeartbeatRequest {
@@ -172,6 +210,7 @@ struct HeartbeatRequest {
   std::optional<WorkerError> error;
   std::optional<SpecVerdict> verdict;  // on the last SpecCheck, once there is one
   std::string known_check;             // spec hash of the SpecCheck this worker works on
+  std::optional<CleanupReport> cleanup;
   // Long poll: the answer is held up to `hold` until it would differ from what is known here.
   base::Millis hold{};
   int64_t known_generation = 0;
@@ -188,7 +227,8 @@ struct HeartbeatResponse {
   // No footer of the job names an object of a generation below it, now or later; absent: unknown.
   // Told to ordinal 0 only, and never a reason to answer early.
   std::optional<int64_t> generation_floor = {};
-  std::optional<SpecCheck> check;  // absent: nothing is to be checked (any more)
+  std::optional<SpecCheck> check;            // absent: nothing is to be checked (any more)
+  std::optional<CleanupOrder> cleanup = {};  // absent: kNone
   bool operator==(const HeartbeatResponse&) const = default;
 };
 
@@ -198,6 +238,7 @@ struct GenerationResponse {
   int64_t generation = 0;
   int64_t started_generation = 0;
   std::string spec_hash;
+  std::optional<Remains> remove = {};  // set only while the job is being deleted: what may go now
   bool operator==(const GenerationResponse&) const = default;
 };
 // "/control/v1/generation?namespace=..&job=..&uid=..", percent-encoded, and back.

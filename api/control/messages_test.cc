@@ -40,14 +40,26 @@ TEST(Messages, RoundTrip) {
   beat.error = WorkerError{ErrorClass::kExternal, "KafkaDown", "no broker"};
   beat.verdict = SpecVerdict{"spec2", false, "SqlInvalid", "1:2: no \"x\""};
   beat.known_check = "spec2";
+  beat.cleanup = CleanupReport{{CleanupStep::kBegin, {true, false, true}, 3},
+                               {true, false, false},
+                               12,
+                               1,
+                               WorkerError{ErrorClass::kExternal, "KafkaDown", "no broker"}};
   beat.hold = kHoldMax;
   beat.known_generation = 7;
   beat.known_started_generation = 6;
   beat.known_command = Command::kDrain;
   EXPECT_EQ(*DecodeHeartbeatRequest(Encode(beat)), beat);
-  HeartbeatResponse answer{1, 8, 7, kAssignment, Command::kStop, 3, SpecCheck{"spec2", "{}"}};
+  HeartbeatResponse answer{1,
+                           8,
+                           7,
+                           kAssignment,
+                           Command::kStop,
+                           3,
+                           SpecCheck{"spec2", "{}"},
+                           CleanupOrder{CleanupStep::kStay, {true, true, false}, 4}};
   EXPECT_EQ(*DecodeHeartbeatResponse(Encode(answer)), answer);
-  GenerationResponse generation{1, 8, 7, "spec"};
+  GenerationResponse generation{1, 8, 7, "spec", Remains{false, true, true}};
   EXPECT_EQ(*DecodeGenerationResponse(Encode(generation)), generation);
 }
 
@@ -88,6 +100,33 @@ TEST(Messages, AbsentGenerationsAreUnknown) {
   ASSERT_TRUE(answer.ok()) << answer.status().ToString();
   EXPECT_FALSE(answer->generation_floor.has_value());
   EXPECT_EQ(Encode(*answer).find("generationFloor"), std::string::npos);
+}
+
+// An older worker has never heard of it; an order that a newer operator gives in other words is
+// none, and one that would fence nobody is refused.
+TEST(Messages, CleanupIsAbsentOrWhole) {
+  const auto beat = DecodeHeartbeatRequest(
+      R"({"protocol":1,"worker":{"job":{"uid":"u"},"ordinal":0,"incarnation":"i"},)"
+      R"("phase":"Stopped","generation":4})");
+  ASSERT_TRUE(beat.ok()) << beat.status().ToString();
+  EXPECT_FALSE(beat->cleanup.has_value());
+  const auto answer = DecodeHeartbeatResponse(
+      R"({"protocol":2,"generation":4,"startedGeneration":4,"cleanup":{"step":"shred"}})");
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(answer->cleanup, CleanupOrder{});
+  EXPECT_FALSE(DecodeHeartbeatResponse(R"({"protocol":1,"generation":4,"startedGeneration":4,)"
+                                       R"("cleanup":{"step":"begin"}})")
+                   .ok());
+  EXPECT_FALSE(
+      DecodeGenerationResponse(R"({"protocol":1,"generation":4,"startedGeneration":4})")->remove);
+}
+
+TEST(Messages, RemainsAreSets) {
+  const Remains all{true, true, true};
+  const Remains some{true, false, false};
+  EXPECT_EQ(Both(all, some), some);
+  EXPECT_EQ(Without(all, some), (Remains{false, true, true}));
+  EXPECT_FALSE(Without(some, all).any());
 }
 
 TEST(Messages, LagTimeIsUnknownWithoutIt) {

@@ -27,7 +27,7 @@ StreamJobSpec FullSpec() {
   spec.autoscaling.enabled = true;
   spec.rollout.rollback = RollbackMode::kOff;
   spec.restart_nonce = 1;
-  spec.deletion_policy.checkpoints = CheckpointDeletion::kRetain;
+  spec.deletion_policy.checkpoints = OnDelete::kRetain;
   return spec;
 }
 

@@ -106,8 +106,10 @@ EffectiveSpec Effective(const StreamJobSpec& spec, const Defaults& defaults) {
   out.rollout.stable_after = spec.rollout.stable_after.value_or(defaults.stable_after);
   out.rollout.on_incompatible_state =
       spec.rollout.on_incompatible_state.value_or(IncompatibleState::kRefuse);
-  out.checkpoints_on_delete =
-      spec.deletion_policy.checkpoints.value_or(CheckpointDeletion::kRetain);
+  const DeletionPolicy& on_delete = spec.deletion_policy;
+  out.checkpoints_on_delete = on_delete.checkpoints.value_or(OnDelete::kRetain);
+  out.exchange_topics_on_delete = on_delete.exchange_topics.value_or(OnDelete::kRetain);
+  out.consumer_group_on_delete = on_delete.consumer_group.value_or(OnDelete::kRetain);
   return out;
 }
 

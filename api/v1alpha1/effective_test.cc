@@ -30,7 +30,23 @@ TEST(Effective, EmptySpecGetsTheDefaults) {
   EXPECT_EQ(e.threads, 1);
   EXPECT_FALSE(e.autoscaling.enabled);
   EXPECT_EQ(e.rollout.rollback, RollbackMode::kAuto);
-  EXPECT_EQ(e.checkpoints_on_delete, CheckpointDeletion::kRetain);
+  EXPECT_EQ(e.checkpoints_on_delete, OnDelete::kRetain);
+  EXPECT_EQ(e.exchange_topics_on_delete, OnDelete::kRetain);
+  EXPECT_EQ(e.consumer_group_on_delete, OnDelete::kRetain);
+}
+
+TEST(Effective, DeletionTakesOnlyWhatIsNamed) {
+  StreamJobSpec spec;
+  spec.deletion_policy.exchange_topics = OnDelete::kDelete;
+  EffectiveSpec e = Effective(spec, Chart());
+  EXPECT_EQ(e.checkpoints_on_delete, OnDelete::kRetain);
+  EXPECT_EQ(e.exchange_topics_on_delete, OnDelete::kDelete);
+  EXPECT_EQ(e.consumer_group_on_delete, OnDelete::kRetain);
+  spec.deletion_policy = {OnDelete::kDelete, OnDelete::kRetain, OnDelete::kDelete};
+  e = Effective(spec, Chart());
+  EXPECT_EQ(e.checkpoints_on_delete, OnDelete::kDelete);
+  EXPECT_EQ(e.exchange_topics_on_delete, OnDelete::kRetain);
+  EXPECT_EQ(e.consumer_group_on_delete, OnDelete::kDelete);
 }
 
 TEST(Effective, OwnLocationTakesNoneOfTheOperatorsStore) {

@@ -17,6 +17,9 @@ std::string_view ToString(WorkerLogLevel level) {
 std::string_view ToString(ChangeVerdict verdict) {
   return base::NameOf(verdict);
 }
+std::string_view ToString(CleanupState state) {
+  return base::NameOf(state);
+}
 
 const Condition* FindCondition(const StreamJobStatus& status, std::string_view type) {
   const auto at = std::find_if(status.conditions.begin(), status.conditions.end(),

@@ -146,11 +146,12 @@ struct RolloutSpec {
   std::optional<IncompatibleState> on_incompatible_state;
 };
 
-enum class CheckpointDeletion : uint8_t { kRetain, kDelete };
-enum class TopicDeletion : uint8_t { kDelete };
+// What becomes of what lies outside Kubernetes when the job is deleted; left out: it stays.
+enum class OnDelete : uint8_t { kRetain, kDelete };
 struct DeletionPolicy {
-  std::optional<CheckpointDeletion> checkpoints;
-  std::optional<TopicDeletion> exchange_topics;
+  std::optional<OnDelete> checkpoints;
+  std::optional<OnDelete> exchange_topics;
+  std::optional<OnDelete> consumer_group;
 };
 
 struct StreamJobSpec {
@@ -267,6 +268,20 @@ struct RollbackStatus {
   std::optional<base::WallTime> since;
 };
 
+enum class CleanupState : uint8_t {
+  kWaiting,   // for the workers to stop
+  kRemoving,  // the last worker is at it
+  kRemoved,
+  kGaveUp,  // something stays: see the message
+};
+std::string_view ToString(CleanupState state);
+// What the deletion removes outside Kubernetes, and how far that is. Absent: nothing.
+struct CleanupStatus {
+  CleanupState state = CleanupState::kWaiting;
+  std::string message;
+  std::optional<base::WallTime> since;  // of the state
+};
+
 struct CheckpointStatus {
   int64_t last_completed_epoch = 0;
   std::optional<base::WallTime> last_completed_time;
@@ -373,7 +388,9 @@ struct EffectiveSpec {
   WorkerLogLevel log_level = WorkerLogLevel::kInfo;
   EffectiveAutoscaling autoscaling;
   EffectiveRollout rollout;
-  CheckpointDeletion checkpoints_on_delete = CheckpointDeletion::kRetain;
+  OnDelete checkpoints_on_delete = OnDelete::kRetain;
+  OnDelete exchange_topics_on_delete = OnDelete::kRetain;
+  OnDelete consumer_group_on_delete = OnDelete::kRetain;
 };
 
 struct StreamJobStatus {
@@ -394,6 +411,7 @@ struct StreamJobStatus {
   std::optional<StableStatus> stable;
   std::optional<TrialStatus> trial;
   std::optional<RollbackStatus> rollback;
+  std::optional<CleanupStatus> cleanup;
 };
 
 struct StreamJob {

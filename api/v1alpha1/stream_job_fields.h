@@ -66,15 +66,18 @@ inline std::span<const base::EnumName<ChangeVerdict>> EnumNames(ChangeVerdict) {
   return kNames;
 }
 
-inline std::span<const base::EnumName<CheckpointDeletion>> EnumNames(CheckpointDeletion) {
-  static constexpr std::array<base::EnumName<CheckpointDeletion>, 2> kNames{
-      {{CheckpointDeletion::kRetain, "Retain"}, {CheckpointDeletion::kDelete, "Delete"}}};
+inline std::span<const base::EnumName<OnDelete>> EnumNames(OnDelete) {
+  static constexpr std::array<base::EnumName<OnDelete>, 2> kNames{
+      {{OnDelete::kRetain, "Retain"}, {OnDelete::kDelete, "Delete"}}};
   return kNames;
 }
 
-inline std::span<const base::EnumName<TopicDeletion>> EnumNames(TopicDeletion) {
-  static constexpr std::array<base::EnumName<TopicDeletion>, 1> kNames{
-      {{TopicDeletion::kDelete, "Delete"}}};
+inline std::span<const base::EnumName<CleanupState>> EnumNames(CleanupState) {
+  static constexpr std::array<base::EnumName<CleanupState>, 4> kNames{
+      {{CleanupState::kWaiting, "Waiting"},
+       {CleanupState::kRemoving, "Removing"},
+       {CleanupState::kRemoved, "Removed"},
+       {CleanupState::kGaveUp, "GaveUp"}}};
   return kNames;
 }
 
@@ -232,6 +235,7 @@ template <typename V>
 void Fields(V& v, DeletionPolicy& s) {
   v("checkpoints", s.checkpoints);
   v("exchangeTopics", s.exchange_topics);
+  v("consumerGroup", s.consumer_group);
 }
 
 template <typename V>
@@ -273,6 +277,13 @@ void Fields(V& v, GenerationStatus& s) {
   v("shards", s.shards);
   v("ordinalsUsed", s.ordinals_used);
   v("startedAt", s.started_at);
+}
+
+template <typename V>
+void Fields(V& v, CleanupStatus& s) {
+  v("state", s.state);
+  v("message", s.message);
+  v("since", s.since);
 }
 
 template <typename V>
@@ -432,6 +443,8 @@ void Fields(V& v, EffectiveSpec& s) {
   v("autoscaling", s.autoscaling);
   v("rollout", s.rollout);
   v("checkpointsOnDelete", s.checkpoints_on_delete);
+  v("exchangeTopicsOnDelete", s.exchange_topics_on_delete);
+  v("consumerGroupOnDelete", s.consumer_group_on_delete);
 }
 
 template <typename V>
@@ -453,6 +466,7 @@ void Fields(V& v, StreamJobStatus& s) {
   v("stable", s.stable);
   v("trial", s.trial);
   v("rollback", s.rollback);
+  v("cleanup", s.cleanup);
 }
 
 }  // namespace sj::v1alpha1

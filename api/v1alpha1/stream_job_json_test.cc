@@ -49,7 +49,7 @@ spec:
                 targetUtilization: "0.7", catchUp: 10m, mode: Advise}
   rollout: {rollback: Auto, stableAfter: 2m, onIncompatibleState: Refuse}
   restartNonce: 7
-  deletionPolicy: {checkpoints: Delete, exchangeTopics: Delete}
+  deletionPolicy: {checkpoints: Delete, exchangeTopics: Delete, consumerGroup: Retain}
 )";
 
 Json Yaml(std::string_view text) {
@@ -96,6 +96,8 @@ TEST(StreamJobJson, FindingsNameThePath) {
             "spec.checkpoint.interval: expected a duration such as \"1s\", found a number");
   EXPECT_EQ(FindingsOf("{state: Paused}"),
             "spec.state: expected one of Running, Suspended, found \"Paused\"");
+  EXPECT_EQ(FindingsOf("{deletionPolicy: {consumerGroup: Remove}}"),
+            "spec.deletionPolicy.consumerGroup: expected one of Retain, Delete, found \"Remove\"");
   EXPECT_EQ(FindingsOf("{connections: [{kafka: {bootstrapServers: a, topic: x}}]}"),
             "spec.connections[0].name: is required; "
             "spec.connections[0].kafka.topic: unknown field");

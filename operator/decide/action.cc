@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "operator/decide/cleanup.h"
 #include "operator/resources/diff.h"
 #include "operator/resources/names.h"
 #include "operator/resources/object.h"
@@ -186,7 +187,8 @@ void DeleteActions(const View& view, std::vector<Action>& actions) {
     return;
   }
   const WallTime give_up = *view.in.job.metadata.deletion_timestamp + view.in.settings.delete_max;
-  const bool gone = view.in.children.pods.empty() && view.set_replicas.value_or(0) == 0;
+  const bool cleans = CleanupUnderWay(view);
+  const bool gone = !cleans && view.in.children.pods.empty() && view.set_replicas.value_or(0) == 0;
   if (gone || view.in.now >= give_up) {
     actions.push_back({ActionKind::kRemoveFinalizer,
                        {},
@@ -195,7 +197,12 @@ void DeleteActions(const View& view, std::vector<Action>& actions) {
                        true});
     return;
   }
-  if (Drained(view)) {
+  if (!Drained(view)) {
+    return;
+  }
+  if (cleans) {
+    Scale(view, std::min(view.set_replicas.value_or(0), 1), "one worker cleans up", actions);
+  } else {
     Scale(view, 0, "deleted", actions);
   }
 }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "operator/decide/cleanup.h"
 #include "operator/decide/generation.h"
 #include "operator/decide/health.h"
 #include "operator/decide/next_step.h"
@@ -59,6 +60,23 @@ void AddChangeEvent(const StreamJobStatus& before, const StreamJobStatus& after,
   const bool accepted = is->verdict == ChangeVerdict::kAccepted;
   events.push_back({false, accepted ? "ChangeAccepted" : "ChangeUnchecked",
                     fmt::format("{}: {}.", is->change_class, is->message)});
+}
+
+// What was removed outside Kubernetes, or stays there, once.
+std::optional<v1alpha1::CleanupState> AddCleanupEvent(const StreamJobStatus& before,
+                                                      const StreamJobStatus& after,
+                                                      std::vector<Event>& events) {
+  using v1alpha1::CleanupState;
+  if (!after.cleanup || (before.cleanup && before.cleanup->state == after.cleanup->state)) {
+    return std::nullopt;
+  }
+  const CleanupState state = after.cleanup->state;
+  if (state != CleanupState::kRemoved && state != CleanupState::kGaveUp) {
+    return std::nullopt;
+  }
+  const bool stays = state == CleanupState::kGaveUp;
+  events.push_back({stays, stays ? "CleanupGaveUp" : "CleanedUp", after.cleanup->message});
+  return state;
 }
 
 // For conditions that are there only while true.
@@ -145,6 +163,9 @@ std::optional<Millis> RequeueAfter(const View& view, const StreamJobStatus& stat
     const WallTime give_up = *view.in.job.metadata.deletion_timestamp + view.in.settings.delete_max;
     after = Earlier(after, std::max(give_up - view.in.now, Millis(1'000)));
   }
+  if (const std::optional<WallTime> look = NextCleanupLook(view)) {
+    after = Earlier(after, *look - view.in.now + kDeadlineSlack);
+  }
   if (view.in.job.spec.sql_from) {
     after = Earlier(after, kSqlFromPoll);  // the user's ConfigMap is not watched
   }
@@ -167,6 +188,7 @@ Output Decide(const Input& in) {
   Output out;
   out.status = MakeStatus(view, plan, verdict);
   out.events = MakeEvents(in.job.status, out.status, plan);
+  out.cleanup_ended = AddCleanupEvent(in.job.status, out.status, out.events);
   out.scaling = PutScaling(view, plan.waits_for, out.status, out.events);
   out.status_changed = v1alpha1::StatusToJson(out.status) != v1alpha1::StatusToJson(in.job.status);
   out.generation_changed = plan.next.has_value();

@@ -36,8 +36,10 @@ struct Output {
   std::vector<Event> events;            // told once the status is stored
   std::optional<Millis> requeue_after;  // nothing: only when something changes
   std::optional<ScalingNote> scaling;   // nothing: it was not asked
-  Directive directive;                  // for the workers, valid for the job as it was read
-  std::optional<std::string> defect;    // an illegal phase move: a defect of ours, to be logged
+  // Set when the clean-up of a deletion has just come to its end: removed or given up.
+  std::optional<v1alpha1::CleanupState> cleanup_ended;
+  Directive directive;                // for the workers, valid for the job as it was read
+  std::optional<std::string> defect;  // an illegal phase move: a defect of ours, to be logged
 };
 
 Output Decide(const Input& in);

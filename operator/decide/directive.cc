@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "operator/decide/cleanup.h"
 #include "operator/decide/rollout.h"
 #include "operator/decide/status.h"
 
@@ -66,6 +67,19 @@ std::optional<control::SpecCheck> CheckFor(const Directive& directive,
   return check;
 }
 
+// A worker that reports nothing of it does not know of it, and would ask again at once for ever.
+std::optional<control::CleanupOrder> CleanupFor(const Directive& directive,
+                                                const control::HeartbeatRequest& request) {
+  const bool cleaner = request.worker.ordinal == kCleaner && request.cleanup;
+  return cleaner ? directive.cleanup : std::nullopt;
+}
+
+bool OtherCleanup(const control::HeartbeatRequest& request,
+                  const control::HeartbeatResponse& response) {
+  return request.cleanup &&
+         response.cleanup.value_or(control::CleanupOrder{}) != request.cleanup->known;
+}
+
 }  // namespace
 
 Directive MakeDirective(const View& view) {
@@ -74,6 +88,7 @@ Directive MakeDirective(const View& view) {
   if (directive.check_ordinal >= 0) {
     directive.check = control::SpecCheck{view.user_hash, CheckManifest(view)};
   }
+  directive.cleanup = CleanupOrderOf(view);
   directive.wait_reason = StopReason(view.goal);
   directive.drain = !directive.wait_reason.empty();
   const GenerationStatus* generation = view.generation();
@@ -126,6 +141,7 @@ control::HeartbeatResponse AnswerHeartbeat(const Directive& directive,
   response.generation = request.known_generation;
   response.started_generation = request.known_started_generation;
   response.check = CheckFor(directive, request);
+  response.cleanup = CleanupFor(directive, request);
   if (TakesPart(directive, request.worker.ordinal, worker_spec_hash)) {
     response.generation = directive.generation;
     response.started_generation = directive.started_generation;
@@ -169,11 +185,16 @@ bool NewsFor(const control::HeartbeatRequest& request, const control::HeartbeatR
   return response.generation != request.known_generation ||
          response.started_generation != request.known_started_generation ||
          response.command != request.known_command ||
-         (response.check ? response.check->spec_hash : "") != request.known_check;
+         (response.check ? response.check->spec_hash : "") != request.known_check ||
+         OtherCleanup(request, response);
 }
 
-control::GenerationResponse AnswerGeneration(const v1alpha1::StreamJobStatus& status) {
+control::GenerationResponse AnswerGeneration(const v1alpha1::StreamJob& job) {
+  const v1alpha1::StreamJobStatus& status = job.status;
   control::GenerationResponse response;
+  if (job.metadata.deletion_timestamp) {
+    response.remove = RemainsToRemove(job.spec.deletion_policy);
+  }
   if (status.generation) {
     const GenerationStatus& generation = *status.generation;
     response.generation = generation.number;

@@ -23,6 +23,7 @@ struct Directive {
   // What the worker of `check_ordinal` is to look at beside its work.
   std::optional<control::SpecCheck> check;
   int check_ordinal = -1;
+  std::optional<control::CleanupOrder> cleanup;  // for the worker that outlives the others
   bool operator==(const Directive&) const = default;
 };
 
@@ -43,6 +44,6 @@ std::optional<int64_t> GenerationFloor(const Directive& directive,
 bool NewsFor(const control::HeartbeatRequest& request, const control::HeartbeatResponse& response);
 
 // The answer of any replica of the operator, from a fresh read of the job.
-control::GenerationResponse AnswerGeneration(const v1alpha1::StreamJobStatus& status);
+control::GenerationResponse AnswerGeneration(const v1alpha1::StreamJob& job);
 
 }  // namespace sj::op::decide

@@ -55,8 +55,10 @@ Answer Deleting(const HealthInput& in) {
   if (in.view.goal != Goal::kDelete) {
     return std::nullopt;
   }
+  const std::optional<v1alpha1::CleanupStatus>& cleanup = in.view.cleanup.status;
   return NotReady(Phase::kDeleting, "Deleting",
-                  "The workers commit a last epoch and stop; " + PodsLeft(in.view));
+                  fmt::format("The workers commit a last epoch and stop; {}{}{}", PodsLeft(in.view),
+                              cleanup ? " " : "", cleanup ? cleanup->message : ""));
 }
 
 // A name we need belongs to somebody else: never adopted, never overwritten.

@@ -62,6 +62,12 @@ bool EditIsHeld(const DecidedCase& c) {
                     change->verdict == v1alpha1::ChangeVerdict::kRefused);
 }
 
+bool CleanupEnded(const DecidedCase& c) {
+  const auto& cleanup = c.output.status.cleanup;
+  return cleanup && (cleanup->state == v1alpha1::CleanupState::kRemoved ||
+                     cleanup->state == v1alpha1::CleanupState::kGaveUp);
+}
+
 bool HasActions(const DecidedCase& c, ActionKind kind) {
   return std::any_of(c.output.actions.begin(), c.output.actions.end(),
                      [kind](const Action& action) { return action.kind == kind; });
@@ -146,11 +152,23 @@ constexpr Rule kRules[] = {
               c.job.status.generation->step != v1alpha1::GenerationStep::kStarted ||
               (!c.output.directive.drain && !HasActions(c, ActionKind::kDelete));
      }},
-    {"a warning is what a condition says, or a refused edit",
+    {"a warning is what a condition says, or a refused edit, or what a deletion leaves",
      [](const DecidedCase& c) {
        return std::all_of(c.output.events.begin(), c.output.events.end(), [&](const Event& event) {
-         return !event.warning || event.reason == "ChangeRefused" || SomeConditionSays(c, event);
+         return !event.warning || event.reason == "ChangeRefused" ||
+                event.reason == "CleanupGaveUp" || SomeConditionSays(c, event);
        });
+     }},
+    {"a deletion ends only when its clean-up has, and says so",
+     [](const DecidedCase& c) {
+       return !HasActions(c, ActionKind::kRemoveFinalizer) || !c.output.status.cleanup ||
+              CleanupEnded(c);
+     }},
+    {"nobody is told to clean up unless the job is deleted",
+     [](const DecidedCase& c) {
+       const auto& order = c.output.directive.cleanup;
+       return !order || order->step == control::CleanupStep::kNotice ||
+              (c.job.metadata.deletion_timestamp && !CleanupEnded(c));
      }},
     {"health: ready <=> Ready=True and nothing pending",
      [](const DecidedCase& c) {

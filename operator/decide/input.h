@@ -30,7 +30,8 @@ struct Settings {
   resources::WorkerSettings worker;
   Millis drain_max{30'000};            // PREPARE waits so long for last epochs, then fences
   Millis stop_drain_max{60'000};       // the same for suspend and delete
-  Millis delete_max{120'000};          // a deletion never waits longer than this for pods
+  Millis delete_max{120'000};          // a deletion never waits longer than this
+  Millis cleanup_alone_max{75'000};    // nor for other pods before it cleans up
   Millis silent_after{20'000};         // a worker that did not report for so long is lost
   Millis status_refresh{60'000};       // how often numbers alone are worth a status write
   Millis resync{30'000};               // how often a job with pods is looked at

@@ -14,16 +14,6 @@ void Append(Findings& all, const Findings& more) {
 
 // Accepted by the schema, not by this version. Refused, never ignored.
 void AddUnsupported(const v1alpha1::StreamJobSpec& spec, Findings& all) {
-  if (spec.deletion_policy.checkpoints == v1alpha1::CheckpointDeletion::kDelete) {
-    all.push_back({"NotSupported", "spec.deletionPolicy.checkpoints",
-                   "deleting checkpoints with the job is not supported by this version; use "
-                   "Retain and delete the objects under the job's UID by hand"});
-  }
-  if (spec.deletion_policy.exchange_topics) {
-    all.push_back({"NotSupported", "spec.deletionPolicy.exchangeTopics",
-                   "deleting exchange topics with the job is not supported by this version; "
-                   "leave the field out"});
-  }
   if (spec.rollout.on_incompatible_state == v1alpha1::IncompatibleState::kDiscard) {
     all.push_back({"NotSupported", "spec.rollout.onIncompatibleState",
                    "discarding incompatible state is not supported by this version; use Refuse, "

@@ -280,6 +280,7 @@ StreamJobStatus MakeStatus(const View& view, const GenerationPlan& plan, const V
   PutConditions(view, verdict, reports, writer);
   status.change = view.rollout.change;
   status.rollback = view.rollout.rollback;
+  status.cleanup = view.cleanup.status;
   const Condition* checkpoints = v1alpha1::FindCondition(status, v1alpha1::kCheckpointHealthy);
   PutTrial(view,
            {verdict.ready == ConditionStatus::kTrue && verdict.phase == v1alpha1::Phase::kRunning,

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "operator/decide/cleanup.h"
 #include "operator/decide/rollout.h"
 #include "operator/decide/scaling.h"
 #include "operator/decide/spec_checks.h"
@@ -150,6 +151,8 @@ void Hold(View& view) {
   view.effective.autoscaling = user.autoscaling;
   view.effective.rollout = user.rollout;
   view.effective.checkpoints_on_delete = user.checkpoints_on_delete;
+  view.effective.exchange_topics_on_delete = user.exchange_topics_on_delete;
+  view.effective.consumer_group_on_delete = user.consumer_group_on_delete;
   view.held = std::move(manifest);
 }
 
@@ -183,6 +186,7 @@ View MakeView(const Input& in) {
     view.wanted_replicas = view.generation()->replicas;
   }
   view.goal = GoalOf(view);
+  view.cleanup = PlanCleanup(view);
   return view;
 }
 

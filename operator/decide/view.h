@@ -43,6 +43,13 @@ struct Rollout {
   std::string held_hash;
 };
 
+// What a deletion removes outside Kubernetes, and how far that is (cleanup.h).
+struct Cleanup {
+  control::Remains wanted;
+  control::CleanupStep step = control::CleanupStep::kNone;  // what its worker is to be told
+  std::optional<v1alpha1::CleanupStatus> status;            // as it will be stored
+};
+
 struct View {
   const Input& in;
   v1alpha1::EffectiveSpec user_effective;
@@ -59,6 +66,7 @@ struct View {
   Rollout rollout;
   std::optional<v1alpha1::StreamJobSpec> held;  // the manifest of rollout.held_hash
   bool held_lost = false;  // it was deleted by hand: nothing can be built, what runs goes on
+  Cleanup cleanup = {};
 
   const v1alpha1::GenerationStatus* generation() const {
     return in.job.status.generation ? &*in.job.status.generation : nullptr;

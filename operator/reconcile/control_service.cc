@@ -273,7 +273,7 @@ void ControlService::State::Generation(const Task& task, const kube::TokenIdenti
     return;
   }
   const v1alpha1::StreamJob read = v1alpha1::ReadStreamJob(*object).job;
-  Reply(task, JsonResponse(control::Encode(decide::AnswerGeneration(read.status))));
+  Reply(task, JsonResponse(control::Encode(decide::AnswerGeneration(read))));
 }
 
 ControlService::ControlService(ControlOptions options, kube::KubeClient& client,

@@ -155,6 +155,7 @@ Result<Outcome> JobController::Act(Pass& pass, const decide::Output& output) {
     SJ_RETURN_IF_ERROR(written);
   }
   parts_.metrics.Set(pass.key, output.status);
+  TellCleanup(pass, output);
   for (const decide::Event& event : output.events) {
     parts_.events.Record(pass.object,
                          event.warning ? runtime::EventType::kWarning : runtime::EventType::kNormal,
@@ -177,6 +178,22 @@ Result<Outcome> JobController::Act(Pass& pass, const decide::Output& output) {
   }
   return output.requeue_after ? Outcome::After(Spread(pass.key, *output.requeue_after))
                               : Outcome::Done();
+}
+
+// In the log too: a namespace that is being deleted takes no event.
+void JobController::TellCleanup(const Pass& pass, const decide::Output& output) {
+  if (!output.cleanup_ended) {
+    return;
+  }
+  const bool removed = *output.cleanup_ended == v1alpha1::CleanupState::kRemoved;
+  parts_.metrics.CountCleanup(removed);
+  const std::string job = pass.key.ToString();
+  const std::string& message = output.status.cleanup->message;
+  if (removed) {
+    base::LogInfo("deleted job cleaned up", {{"job", job}, {"message", message}});
+  } else {
+    base::LogWarn("something of a deleted job stays", {{"job", job}, {"message", message}});
+  }
 }
 
 bool JobController::Remember(const kube::ObjectKey& key, const std::string& refusal) {

@@ -48,6 +48,7 @@ class JobController {
  private:
   struct Pass;
   base::Result<runtime::Outcome> Act(Pass& pass, const decide::Output& output);
+  void TellCleanup(const Pass& pass, const decide::Output& output);
   base::Status WriteStatus(Pass& pass, const decide::Output& output);
   base::Status Carry(Pass& pass, const decide::Action& action);
   base::Status Confirm(Pass& pass);

@@ -34,6 +34,10 @@ JobMetrics::JobMetrics(base::MetricRegistry* registry) : registry_(registry) {
       registry_->AddCounter("streamjob_operator_status_writes_total", "Writes of a job's status.");
   generations_ = registry_->AddCounter("streamjob_operator_generation_steps_total",
                                        "Steps of generations: prepared, planned, started.");
+  constexpr const char* kCleanups = "streamjob_operator_cleanups_total";
+  constexpr const char* kHelp = "Deletions that asked for what lies outside to go, by the end.";
+  removed_ = registry_->AddCounter(kCleanups, kHelp, {{"result", "removed"}});
+  gave_up_ = registry_->AddCounter(kCleanups, kHelp, {{"result", "gave_up"}});
 }
 
 void JobMetrics::Set(const kube::ObjectKey& key, const v1alpha1::StreamJobStatus& status) {
@@ -72,6 +76,13 @@ void JobMetrics::CountStatusWrite() {
 void JobMetrics::CountGeneration() {
   if (generations_) {
     generations_->Add();
+  }
+}
+
+void JobMetrics::CountCleanup(bool removed) {
+  std::optional<base::Counter>& counter = removed ? removed_ : gave_up_;
+  if (counter) {
+    counter->Add();
   }
 }
 

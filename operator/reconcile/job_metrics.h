@@ -29,6 +29,8 @@ class JobMetrics {
   void CountAction(decide::ActionKind kind);
   void CountStatusWrite();
   void CountGeneration();
+  // The clean-up of a deletion ended: all was removed, or something stays.
+  void CountCleanup(bool removed);
 
  private:
   void Publish();  // REQUIRES: mu_ is held
@@ -43,7 +45,7 @@ class JobMetrics {
   std::vector<base::Gauge> gauges_;       // constant after construction, by phase
   std::vector<base::Gauge> lights_;       // constant after construction, by light
   std::vector<base::Counter> actions_;    // constant after construction, by kind
-  std::optional<base::Counter> status_writes_, generations_;
+  std::optional<base::Counter> status_writes_, generations_, removed_, gave_up_;
 };
 
 }  // namespace sj::op::reconcile

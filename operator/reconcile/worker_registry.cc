@@ -55,6 +55,7 @@ void Send(const std::vector<Answered>& answers) {
 bool Matters(const HeartbeatRequest& before, const HeartbeatRequest& after) {
   return before.phase != after.phase || before.generation != after.generation ||
          before.error != after.error || before.verdict != after.verdict ||
+         before.cleanup != after.cleanup ||
          before.oldest_generation.has_value() != after.oldest_generation.has_value() ||
          before.consecutive_epoch_failures != after.consecutive_epoch_failures ||
          before.last_epoch_time.has_value() != after.last_epoch_time.has_value() ||

@@ -157,6 +157,21 @@ control::WorkerError MakeError(const Json& json) {
   return error;
 }
 
+control::CleanupReport MakeCleanup(const Json& json) {
+  control::CleanupReport report;
+  for (const Json& what : List(json, {"removed"})) {
+    report.removed.checkpoints |= what == "checkpoints";
+    report.removed.exchange_topics |= what == "exchangeTopics";
+    report.removed.consumer_group |= what == "consumerGroup";
+  }
+  report.objects = Number(json, {"objects"});
+  report.topics = Number(json, {"topics"});
+  if (const Json* error = Find(json, {"error"})) {
+    report.error = MakeError(*error);
+  }
+  return report;
+}
+
 WorkerReport MakeReport(const World& world, const Json& json) {
   WorkerReport report;
   report.ordinal = static_cast<int>(Number(json, {"ordinal"}));
@@ -188,6 +203,9 @@ WorkerReport MakeReport(const World& world, const Json& json) {
     beat.verdict =
         control::SpecVerdict{HashOf(world, Text(*verdict, {"spec"})), Flag(*verdict, {"fits"}),
                              Text(*verdict, {"reason"}), Text(*verdict, {"message"})};
+  }
+  if (const Json* cleanup = Find(json, {"cleanup"})) {
+    beat.cleanup = MakeCleanup(*cleanup);
   }
   if (const Json* error = Find(json, {"error"})) {
     beat.error = MakeError(*error);
@@ -338,6 +356,10 @@ void PrintStatus(const v1alpha1::StreamJobStatus& status, std::string& out) {
     out += fmt::format("rollback from {} to {}\n", status.rollback->spec_hash,
                        status.rollback->stable_hash);
   }
+  if (status.cleanup) {
+    out += fmt::format("cleanup {} since {}: {}\n", v1alpha1::ToString(status.cleanup->state),
+                       base::FormatTime(*status.cleanup->since), status.cleanup->message);
+  }
   if (status.last_error) {
     out +=
         fmt::format("last error {}: {}\n", status.last_error->worker, status.last_error->message);
@@ -354,6 +376,14 @@ void PrintDirective(const Directive& directive, std::string& out) {
   }
   if (directive.check) {
     out += fmt::format(" check={} by={}", directive.check->spec_hash, directive.check_ordinal);
+  }
+  if (directive.cleanup) {
+    constexpr std::string_view kSteps[] = {"none", "notice", "stay", "begin"};
+    const control::Remains& remove = directive.cleanup->remove;
+    out += fmt::format(
+        " cleanup={}{}{}{} ordinals={}", kSteps[static_cast<size_t>(directive.cleanup->step)],
+        remove.checkpoints ? " checkpoints" : "", remove.exchange_topics ? " exchangeTopics" : "",
+        remove.consumer_group ? " consumerGroup" : "", directive.cleanup->ordinals);
   }
   out += "\n";
 }

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <set>
 
+#include "operator/decide/cleanup.h"
 #include "operator/resources/names.h"
 #include "operator/resources/object.h"
 
@@ -107,7 +108,8 @@ Cluster::Cluster(const Cluster& from)
       kube_(clock_, from.kube_),
       api_(kube_, violations_),
       key_(from.key_),
-      jobs_(from.jobs_) {
+      jobs_(from.jobs_),
+      deleted_(from.deleted_) {
   kube_.SetWatchBlocks(false);
   api_.Remember(from.api_);
   past_.push_back(TakeSnapshot());
@@ -141,6 +143,7 @@ void Cluster::DeleteJob() {
   if (!deleted.ok() && Job()) {
     violations_.push_back("delete of the job failed: " + deleted.ToString());
   }
+  WatchDeletions();
 }
 
 std::optional<v1alpha1::StreamJob> Cluster::Job(const ObjectKey& key) const {
@@ -294,6 +297,7 @@ void Cluster::StepSet(const Json& set, std::map<int, Json> pods) {
 }
 
 void Cluster::StepCluster() {
+  WatchDeletions();
   if (looked_at_ == kube_.version()) {
     return;
   }
@@ -313,6 +317,28 @@ void Cluster::StepCluster() {
   }
   for (const Json& set : sets) {
     StepSet(set, pods[kube::UidOf(set)]);
+  }
+}
+
+// A deletion with something to remove ends when it is removed, or when its time is over.
+void Cluster::WatchDeletions() {
+  for (auto& [key, workers] : jobs_) {
+    const std::optional<v1alpha1::StreamJob> job = Job(key);
+    auto before = deleted_.find(key);
+    const bool gone =
+        before != deleted_.end() && (!job || job->metadata.uid != before->second.metadata.uid);
+    if (gone) {
+      const v1alpha1::ObjectMeta& meta = before->second.metadata;
+      const bool in_time = clock_.Wall() < *meta.deletion_timestamp + TestSettings().delete_max;
+      if (in_time && !workers.cleaned().contains(meta.uid)) {
+        violations_.push_back("a deleted job is gone before it is cleaned up");
+      }
+      deleted_.erase(before);
+    }
+    if (job && job->metadata.deletion_timestamp && job->status.generation &&
+        decide::RemainsToRemove(job->spec.deletion_policy).any()) {
+      deleted_[key] = *job;
+    }
   }
 }
 

@@ -111,6 +111,7 @@ class Cluster {
   void List(Operator& op, const Snapshot& snapshot);
   void StepSet(const kube::Json& set, std::map<int, kube::Json> pods);
   void PutPod(const kube::Json& set, int ordinal);
+  void WatchDeletions();
   std::string Fingerprint() const;
 
   base::ManualClock clock_;
@@ -124,6 +125,8 @@ class Cluster {
   uint64_t looked_at_ = 0;     // the version StepCluster found last
   int passes_ = 0;
   std::string first_spec_;
+  std::map<kube::ObjectKey, v1alpha1::StreamJob>
+      deleted_;  // with something to remove, not gone yet
 };
 
 }  // namespace sj::op::reconcile::testing

@@ -63,6 +63,22 @@ void DownAndUp(Cluster& cluster, int step) {
   }
 }
 
+// As Run, and when it is deleted everything outside goes too.
+void RunToBeCleaned(Cluster& cluster) {
+  Json spec = SmallSpec();
+  spec["deletionPolicy"] = {
+      {"checkpoints", "Delete"}, {"exchangeTopics", "Delete"}, {"consumerGroup", "Delete"}};
+  cluster.CreateJob(spec);
+  EXPECT_TRUE(cluster.Settle());
+  EXPECT_EQ(cluster.Job()->status.phase, Phase::kRunning);
+}
+
+void RemoveAll(Cluster& cluster, int step) {
+  if (step == 0) {
+    cluster.DeleteJob();
+  }
+}
+
 // Gone, and back under its name at once.
 void Recreate(Cluster& cluster, int step) {
   if (step == 0) {
@@ -98,6 +114,7 @@ const Scenario kScenarios[] = {
          c.DeleteJob();
        }
      }},
+    {"remove_all", RunToBeCleaned, RemoveAll},
     {"recreate", Run, Recreate},
     {"complete", Run, [](Cluster& c, int) { c.workers().end_of_input = true; }},
     {"refused_edit", Run, Refused({{"restartNonce", 1}})},

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "api/v1alpha1/stream_job_json.h"
 #include "operator/resources/names.h"
@@ -79,6 +80,9 @@ void SimWorkers::StepOne(Talk talk) {
   if (worker.phase == WorkerPhase::kStarting || worker.phase == WorkerPhase::kStopped) {
     AskForWork(talk);
   }
+  if (worker.cleanup.known.step == control::CleanupStep::kBegin) {
+    CleanUp(talk);
+  }
 }
 
 bool SimWorkers::OnTrial(const SimSurroundings& around) {
@@ -138,6 +142,7 @@ void SimWorkers::Beat(Talk talk) {
   beat.known_command = worker.known_command;
   beat.known_check = worker.known_check;
   beat.verdict = worker.verdict;
+  beat.cleanup = worker.cleanup;
   if (add_to_beat) {
     add_to_beat(talk.ordinal, worker, beat);
   }
@@ -155,6 +160,7 @@ void SimWorkers::Take(const control::HeartbeatResponse& response, Talk talk) {
   worker.known_started = std::max(worker.known_started, response.started_generation);
   worker.known_command = response.command;
   Judge(response, worker);
+  worker.cleanup.known = response.cleanup.value_or(control::CleanupOrder{});
   const bool active = worker.phase == WorkerPhase::kRunning || worker.phase == WorkerPhase::kFenced;
   const bool replaced = worker.assignment && worker.known > worker.assignment->generation;
   if (active && (response.command == Command::kDrain || replaced)) {
@@ -179,6 +185,44 @@ void SimWorkers::Judge(const control::HeartbeatResponse& response, SimWorker& wo
   }
 }
 
+// One thing a step, so that a fault may come between: what the quorum read allows, once the engine
+// has stopped, with every id ever used fenced for good.
+void SimWorkers::CleanUp(Talk talk) {
+  SimWorker& worker = talk.worker;
+  const std::optional<Json> job = talk.around.kube.Find(kube::kStreamJobs, key_);
+  if (worker.phase == WorkerPhase::kRunning || !job || kube::UidOf(*job) != worker.job_uid) {
+    return;
+  }
+  const control::GenerationResponse now =
+      decide::AnswerGeneration(v1alpha1::ReadStreamJob(*job).job);
+  if (!now.remove) {
+    talk.around.violations.push_back("a job that is not deleted was to be cleaned up");
+    return;
+  }
+  for (const auto& [other, at] : fenced_at_) {
+    if (other >= worker.cleanup.known.ordinals) {
+      talk.around.violations.push_back(fmt::format("ordinal {} would not be fenced", other));
+    }
+  }
+  for (auto& [other, at] : fenced_at_) {
+    at = std::numeric_limits<int64_t>::max();
+  }
+  for (const auto& [other, process] : workers_) {
+    if (other != talk.ordinal) {
+      talk.around.violations.push_back(fmt::format("cleaned up beside worker {}", other));
+    }
+  }
+  const control::Remains left = control::Without(
+      control::Both(*now.remove, worker.cleanup.known.remove), worker.cleanup.removed);
+  if (left.consumer_group || left.exchange_topics) {
+    worker.cleanup.removed.consumer_group |= left.consumer_group;
+    worker.cleanup.removed.exchange_topics |= left.exchange_topics;
+  } else if (left.checkpoints) {
+    worker.cleanup.removed.checkpoints = true;
+    cleaned_.insert(worker.job_uid);
+  }
+}
+
 // The generation check from a quorum read, then the invariant.
 void SimWorkers::StartIfCurrent(Talk talk) {
   SimWorker& worker = talk.worker;
@@ -187,7 +231,7 @@ void SimWorkers::StartIfCurrent(Talk talk) {
     return;
   }
   const control::GenerationResponse now =
-      decide::AnswerGeneration(v1alpha1::ReadStreamJob(*job).job.status);
+      decide::AnswerGeneration(v1alpha1::ReadStreamJob(*job).job);
   const int64_t mine = worker.assignment->generation;
   if (now.generation != mine || now.started_generation < mine) {
     worker.phase = WorkerPhase::kStopped;

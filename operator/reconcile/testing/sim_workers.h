@@ -29,6 +29,7 @@ struct SimWorker {
   int64_t epoch = 0;
   std::string known_check;
   std::optional<control::SpecVerdict> verdict;
+  control::CleanupReport cleanup;
 };
 
 // What workers meet. References outlive the call they are given to.
@@ -64,6 +65,9 @@ class SimWorkers {
   bool input = false;
   // The input of every worker ends at its next step.
   bool end_of_input = false;
+  // UIDs of the jobs whose remains a worker has removed.
+  const std::set<std::string>& cleaned() const { return cleaned_; }
+
   // Running workers refuse every edit they are asked about.
   bool refuse_edits = false;
   // What a worker adds to its heartbeat; half a second lies between two of them.
@@ -78,6 +82,7 @@ class SimWorkers {
   void Take(const control::HeartbeatResponse& response, Talk talk);
   void Judge(const control::HeartbeatResponse& response, SimWorker& worker) const;
   void StartIfCurrent(Talk talk);
+  void CleanUp(Talk talk);
   control::WorkerRef RefOf(const Talk& talk) const;
 
   kube::ObjectKey key_;
@@ -85,6 +90,7 @@ class SimWorkers {
   std::map<int, SimWorker> workers_;
   std::map<int, int64_t> fenced_at_;  // ordinal -> the generation that fenced its ids last
   std::set<int> broken_;
+  std::set<std::string> cleaned_;
   int64_t epoch_ = 0;
   int started_ = 0;
   bool on_trial_ = false;
