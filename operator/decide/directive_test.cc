@@ -152,14 +152,74 @@ TEST(Directive, TheEndOfACheckIsNews) {
 }
 
 TEST(Directive, GenerationCheckSaysWhetherStartWasGiven) {
-  v1alpha1::StreamJobStatus status;
-  EXPECT_EQ(AnswerGeneration(status).generation, 0);
+  v1alpha1::StreamJob job;
+  v1alpha1::StreamJobStatus& status = job.status;
+  EXPECT_EQ(AnswerGeneration(job).generation, 0);
   status.generation = v1alpha1::GenerationStatus{};
   status.generation->number = 5;
-  EXPECT_EQ(AnswerGeneration(status).generation, 5);
-  EXPECT_EQ(AnswerGeneration(status).started_generation, 4);
+  EXPECT_EQ(AnswerGeneration(job).generation, 5);
+  EXPECT_EQ(AnswerGeneration(job).started_generation, 4);
   status.generation->step = v1alpha1::GenerationStep::kStarted;
-  EXPECT_EQ(AnswerGeneration(status).started_generation, 5);
+  EXPECT_EQ(AnswerGeneration(job).started_generation, 5);
+}
+
+Directive Cleaning(control::CleanupStep step) {
+  Directive directive;
+  directive.drain = true;
+  directive.wait_reason = "Deleting";
+  directive.cleanup = control::CleanupOrder{step, {true, true, true}, 3};
+  return directive;
+}
+
+TEST(Directive, OnlyTheLastWorkerIsToldToCleanUp) {
+  HeartbeatRequest beat = Beat(0, WorkerPhase::kStopped, 4);
+  beat.cleanup = control::CleanupReport{};
+  const Directive directive = Cleaning(control::CleanupStep::kBegin);
+  const control::HeartbeatResponse response = AnswerHeartbeat(directive, beat, "h");
+  EXPECT_EQ(response.cleanup, directive.cleanup);
+  EXPECT_TRUE(NewsFor(beat, response));
+  beat.worker.ordinal = 1;
+  const control::HeartbeatResponse other = AnswerHeartbeat(directive, beat, "h");
+  EXPECT_FALSE(other.cleanup);
+  EXPECT_FALSE(NewsFor(beat, other));
+}
+
+TEST(Directive, WhoStillWorksIsToldToDrainToo) {
+  HeartbeatRequest beat = Beat(0, WorkerPhase::kRunning, 4);
+  beat.cleanup = control::CleanupReport{};
+  const control::HeartbeatResponse response =
+      AnswerHeartbeat(Cleaning(control::CleanupStep::kStay), beat, "h");
+  EXPECT_EQ(response.command, Command::kDrain);
+  EXPECT_EQ(response.cleanup->step, control::CleanupStep::kStay);
+}
+
+// It would never say that it knows, so that every answer were news.
+TEST(Directive, AnOlderWorkerIsNotToldOfCleanups) {
+  const HeartbeatRequest beat = Beat(0, WorkerPhase::kStopped, 4);
+  const control::HeartbeatResponse response =
+      AnswerHeartbeat(Cleaning(control::CleanupStep::kBegin), beat, "h");
+  EXPECT_FALSE(response.cleanup);
+  EXPECT_FALSE(NewsFor(beat, response));
+}
+
+TEST(Directive, AKnownCleanupIsNoNewsAndItsEndIs) {
+  HeartbeatRequest beat = Beat(0, WorkerPhase::kStopped, 4);
+  beat.cleanup = control::CleanupReport{};
+  beat.cleanup->known = *Cleaning(control::CleanupStep::kBegin).cleanup;
+  EXPECT_FALSE(NewsFor(beat, AnswerHeartbeat(Cleaning(control::CleanupStep::kBegin), beat, "h")));
+  Directive over = Cleaning(control::CleanupStep::kBegin);
+  over.cleanup.reset();
+  EXPECT_TRUE(NewsFor(beat, AnswerHeartbeat(over, beat, "h")));
+}
+
+TEST(Directive, OnlyADeletedJobMayBeRemoved) {
+  v1alpha1::StreamJob job;
+  job.spec.deletion_policy.checkpoints = v1alpha1::OnDelete::kDelete;
+  EXPECT_FALSE(AnswerGeneration(job).remove);
+  job.metadata.deletion_timestamp = WallTime{};
+  EXPECT_EQ(AnswerGeneration(job).remove, (control::Remains{true, false, false}));
+  job.spec.deletion_policy.checkpoints = v1alpha1::OnDelete::kRetain;
+  EXPECT_EQ(AnswerGeneration(job).remove, control::Remains{});
 }
 
 }  // namespace

@@ -8,8 +8,10 @@
 #include "worker/connect/connector.h"
 #include "worker/connect/exchange.h"
 #include "worker/connect/generator/datagen_source.h"
+#include "worker/connect/job_remains.h"
 #include "worker/connect/kafka/commit_log.h"
 #include "worker/connect/kafka/exchange_log.h"
+#include "worker/connect/kafka/job_remains.h"
 #include "worker/connect/kafka/kafka_options.h"
 #include "worker/connect/kafka/kafka_sink.h"
 #include "worker/connect/kafka/kafka_source.h"
@@ -140,6 +142,19 @@ base::Result<std::unique_ptr<ExchangeLog>> MakeExchangeLog(
   return std::unique_ptr<ExchangeLog>(std::make_unique<kafka::KafkaExchangeLog>(
       std::move(*cluster), fmt::format("{}.{}", context.id_prefix, context.job_id),
       context.task_threads));
+}
+
+base::Result<std::unique_ptr<JobRemains>> MakeJobRemains(
+    const std::vector<const types::TableSpec*>& tables, const ConnectContext& context) {
+  if (context.job_id.empty()) {
+    return base::InvalidArgument("remove what a job left: the job has no id");
+  }
+  SJ_ASSIGN_OR_RETURN(std::optional<kafka::Cluster> cluster, ClusterOf(tables, context));
+  if (!cluster.has_value()) {
+    return std::unique_ptr<JobRemains>();
+  }
+  return std::unique_ptr<JobRemains>(
+      std::make_unique<kafka::KafkaJobRemains>(std::move(*cluster), context));
 }
 
 }  // namespace sj::worker::connect

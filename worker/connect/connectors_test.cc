@@ -13,6 +13,7 @@
 #include "worker/connect/connector.h"
 #include "worker/connect/exchange.h"
 #include "worker/connect/generator/datagen_source.h"
+#include "worker/connect/job_remains.h"
 #include "worker/connect/json/json_options.h"
 #include "worker/connect/kafka/cluster.h"
 #include "worker/connect/kafka/kafka_options.h"
@@ -226,6 +227,37 @@ TEST(ReferencePageTest, NamesExactlyTheOptionsOfTheCode) {
     properties.emplace(rule.name);
   }
   EXPECT_EQ(Documented("Client properties"), properties);
+}
+
+TEST(JobRemains, KnowsItsOwnTopicsAndNoOthers) {
+  ConnectContext context;
+  context.job_id = "uid-1";
+  EXPECT_TRUE(IsJobTopic(context, ExchangeTopic(context, 0)));
+  EXPECT_TRUE(IsJobTopic(context, ExchangeTopic(context, 12)));
+  types::TableSpec table;
+  table.name = "my table";
+  EXPECT_TRUE(IsJobTopic(context, PositionTopic(context, table)));
+  for (const char* other :
+       {"", "x0", "streamjob", "streamjob.uid-1", "streamjob.uid-1.", "streamjob.uid-1.x",
+        "streamjob.uid-1.xyz", "streamjob.uid-1.x1a", "streamjob.uid-1.results",
+        "streamjob.uid-10.x0", "streamjob.uid-2.x0", "other.uid-1.x0", "a.streamjob.uid-1.x0"}) {
+    EXPECT_FALSE(IsJobTopic(context, other)) << other;
+  }
+  context.job_id.clear();
+  EXPECT_FALSE(IsJobTopic(context, "streamjob..x0"));
+}
+
+TEST(JobRemains, AreOnKafkaOrNowhere) {
+  ConnectContext context;
+  EXPECT_EQ(MakeJobRemains({}, context).status().kind(), ErrorKind::kInvalidArgument);
+  context.job_id = "uid-1";
+  const auto none = MakeJobRemains({}, context);
+  ASSERT_TRUE(none.ok());
+  EXPECT_EQ(*none, nullptr);
+  const types::TableSpec table = Kafka({});
+  const auto some = MakeJobRemains({&table}, context);
+  ASSERT_TRUE(some.ok()) << some.status().ToString();
+  EXPECT_NE(*some, nullptr);
 }
 
 }  // namespace

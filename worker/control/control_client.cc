@@ -209,7 +209,7 @@ int64_t ControlClient::generation_floor() {
   return generation_floor_;
 }
 
-wire::HeartbeatRequest ControlClient::Report() {
+wire::HeartbeatRequest ControlClient::Report(int64_t* cleanups) {
   JobStatus status = board_->Get();
   std::lock_guard<std::mutex> lock(mu_);
   wire::HeartbeatRequest report;
@@ -244,6 +244,8 @@ wire::HeartbeatRequest ControlClient::Report() {
   report.known_command = command_;
   report.known_check = known_check_;
   report.verdict = verdict_;
+  report.cleanup = cleanup_;
+  *cleanups = cleanups_set_;
   nudged_ = false;
   in_flight_ = std::make_unique<base::HttpCancel>();
   return report;
@@ -259,7 +261,8 @@ void ControlClient::Beat() {
       }
     }
     JobPhase phase = board_->Get().phase;
-    wire::HeartbeatRequest report = Report();
+    int64_t cleanups = 0;
+    wire::HeartbeatRequest report = Report(&cleanups);
     auto body =
         Post(wire::kHeartbeatPath, wire::Encode(report), kHold + kCallDeadline, in_flight_.get());
     if (!body.ok()) {
@@ -284,6 +287,7 @@ void ControlClient::Beat() {
     {
       std::lock_guard<std::mutex> lock(mu_);
       reported_ = phase;
+      cleanups_reported_ = std::max(cleanups_reported_, cleanups);
     }
     Take(*response);
   }
@@ -319,8 +323,54 @@ void ControlClient::TakeCheck(const std::optional<wire::SpecCheck>& check) {
   }
 }
 
+void ControlClient::OnCleanup(std::function<void(const wire::CleanupOrder&)> on_cleanup) {
+  on_cleanup_ = std::move(on_cleanup);
+}
+
+wire::CleanupOrder ControlClient::cleanup_order() {
+  std::lock_guard<std::mutex> lock(mu_);
+  return cleanup_.known;
+}
+
+void ControlClient::AwaitOtherOrder(const wire::CleanupOrder& known, base::Millis at_most) {
+  std::unique_lock<std::mutex> lock(mu_);
+  changed_.wait_for(lock, at_most, [&] { return stopping_ || cleanup_.known != known; });
+}
+
+void ControlClient::SetCleanup(const wire::CleanupReport& report) {
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    const wire::CleanupOrder known = cleanup_.known;
+    cleanup_ = report;
+    cleanup_.known = known;
+    ++cleanups_set_;
+  }
+  Nudge();
+}
+
+bool ControlClient::WaitCleanupReported(base::Millis at_most) {
+  std::unique_lock<std::mutex> lock(mu_);
+  return changed_.wait_for(lock, at_most, [&] { return cleanups_reported_ == cleanups_set_; });
+}
+
+void ControlClient::TakeCleanup(const std::optional<wire::CleanupOrder>& order) {
+  const wire::CleanupOrder told = order.value_or(wire::CleanupOrder{});
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    if (told == cleanup_.known) {
+      return;
+    }
+    cleanup_.known = told;
+    changed_.notify_all();
+  }
+  if (on_cleanup_) {
+    on_cleanup_(told);
+  }
+}
+
 void ControlClient::Take(const wire::HeartbeatResponse& response) {
   TakeCheck(response.check);
+  TakeCleanup(response.cleanup);
   wire::Command command = response.command;
   {
     std::lock_guard<std::mutex> lock(mu_);
@@ -340,7 +390,7 @@ void ControlClient::Take(const wire::HeartbeatResponse& response) {
   }
 }
 
-base::Status ControlClient::CheckCurrent(int64_t generation) {
+base::Result<wire::GenerationResponse> ControlClient::AskGeneration() {
   base::HttpRequest request;
   request.target = wire::GenerationTarget(options_.job);
   SJ_ASSIGN_OR_RETURN(base::HttpResponse answer, http_->Send(request));
@@ -348,7 +398,16 @@ base::Status ControlClient::CheckCurrent(int64_t generation) {
     return base::Unavailable("ask the operator for the generation: it answered " +
                              std::to_string(answer.status));
   }
-  SJ_ASSIGN_OR_RETURN(auto current, wire::DecodeGenerationResponse(answer.body));
+  return wire::DecodeGenerationResponse(answer.body);
+}
+
+base::Result<wire::Remains> ControlClient::ConfirmRemoval() {
+  SJ_ASSIGN_OR_RETURN(const wire::GenerationResponse now, AskGeneration());
+  return now.remove.value_or(wire::Remains{});
+}
+
+base::Status ControlClient::CheckCurrent(int64_t generation) {
+  SJ_ASSIGN_OR_RETURN(const wire::GenerationResponse current, AskGeneration());
   if (current.generation != generation || current.started_generation < generation) {
     return base::Cancelled("generation " + std::to_string(generation) + " was replaced by " +
                            std::to_string(current.generation));

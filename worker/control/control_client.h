@@ -57,6 +57,20 @@ class ControlClient {
   // operator asks about another one meanwhile.
   void SetVerdict(const sj::control::SpecVerdict& verdict);
 
+  // `on_cleanup` is called on the heartbeat thread with what the operator asks of the worker that
+  // outlives a deleted job's others, whenever that changes. It must not block. Call before Start.
+  void OnCleanup(std::function<void(const sj::control::CleanupOrder&)> on_cleanup);
+  // As told last.
+  sj::control::CleanupOrder cleanup_order();
+  // Waits until the operator tells something else than `known`, or `at_most` is over.
+  void AwaitOtherOrder(const sj::control::CleanupOrder& known, base::Millis at_most);
+  // What the next heartbeats say of it; sends one now. `known` is filled in here.
+  void SetCleanup(const sj::control::CleanupReport& report);
+  // Waits until an answer to what was set last came, at most `at_most`. True: it did.
+  bool WaitCleanupReported(base::Millis at_most);
+  // From a quorum read: what may be removed now. Nothing unless the job is being deleted.
+  base::Result<sj::control::Remains> ConfirmRemoval();
+
   // For JobHooks: reports FENCED, waits for START of `generation`, then asks for a quorum read
   // whether it is still current. kCancelled: stopped, or the generation was replaced.
   base::Status AwaitStart(int64_t generation, const std::atomic<bool>& stop);
@@ -75,11 +89,14 @@ class ControlClient {
   ControlClient(const ControlOptions& options, runtime::StatusBoard* board,
                 const base::Clock* clock);
   void Beat();
-  sj::control::HeartbeatRequest Report();
+  // `cleanups`: the SetCleanup it tells of.
+  sj::control::HeartbeatRequest Report(int64_t* cleanups);
   void Take(const sj::control::HeartbeatResponse& response);
   void TakeCheck(const std::optional<sj::control::SpecCheck>& check);
   base::Result<std::string> Post(std::string_view path, std::string body, base::Millis deadline,
                                  base::HttpCancel* cancel);
+  void TakeCleanup(const std::optional<sj::control::CleanupOrder>& order);
+  base::Result<sj::control::GenerationResponse> AskGeneration();
   base::Status CheckCurrent(int64_t generation);
   void Pause(base::Millis time);
   // The same, but ended by a heartbeat's answer that tells of a newer generation than `known`.
@@ -94,6 +111,7 @@ class ControlClient {
   std::thread beat_;
   std::function<void(sj::control::Command)> on_command_;
   std::function<void(std::optional<sj::control::SpecCheck>)> on_check_;
+  std::function<void(const sj::control::CleanupOrder&)> on_cleanup_;
 
   std::mutex mu_;
   std::condition_variable changed_;
@@ -109,6 +127,9 @@ class ControlClient {
   std::unique_ptr<base::HttpCancel> in_flight_;                 // guarded by mu_
   std::string known_check_;                                     // guarded by mu_
   std::optional<sj::control::SpecVerdict> verdict_;             // guarded by mu_
+  sj::control::CleanupReport cleanup_;                          // guarded by mu_
+  int64_t cleanups_set_ = 0;                                    // guarded by mu_
+  int64_t cleanups_reported_ = 0;                               // guarded by mu_
   std::optional<runtime::JobPhase> reported_;  // guarded by mu_: last phase that was answered
 };
 

@@ -50,6 +50,34 @@ class ControlClientTest : public ::testing::Test {
     Connect();
   }
 
+  // Every heartbeat that does not know `order` yet is told it; the others are held.
+  void ServeOrder(const wire::CleanupOrder& order) {
+    base::HttpServerOptions options;
+    options.threads = 2;
+    auto started = base::StartHttpServer(options, [this, order](const base::ServerRequest& request,
+                                                                const base::Responder& responder) {
+      if (request.path == wire::kGenerationPath) {
+        wire::GenerationResponse now;
+        now.remove = wire::Remains{true, false, false};
+        responder.Answer(Body(wire::Encode(now)));
+        return;
+      }
+      const auto beat = wire::DecodeHeartbeatRequest(request.body);
+      std::lock_guard<std::mutex> lock(mu_);
+      beats_.push_back(*beat);
+      if (beat->cleanup->known == order && beat->hold > base::Millis(0)) {
+        held_.push_back(responder);
+        return;
+      }
+      wire::HeartbeatResponse answer;
+      answer.cleanup = order;
+      responder.Answer(Body(wire::Encode(answer)));
+    });
+    ASSERT_TRUE(started.ok()) << started.status().ToString();
+    server_ = *std::move(started);
+    Connect();
+  }
+
   void Connect() {
     ControlOptions client;
     client.url = "http://127.0.0.1:" + std::to_string(server_->port());
@@ -98,7 +126,8 @@ class ControlClientTest : public ::testing::Test {
   std::atomic<int> calls_{0};
   std::atomic<bool> told_{false};
   std::mutex mu_;
-  std::vector<base::Responder> held_;  // guarded by mu_
+  std::vector<base::Responder> held_;          // guarded by mu_
+  std::vector<wire::HeartbeatRequest> beats_;  // guarded by mu_
   std::atomic<bool> stop_{false};
   runtime::StatusBoard board_;
   std::unique_ptr<base::HttpServer> server_;
@@ -139,6 +168,34 @@ TEST_F(ControlClientTest, NewsOfAHeartbeatEndsTheWaitForAnAssignment) {
   ASSERT_TRUE(assignment.ok()) << assignment.status().ToString();
   EXPECT_EQ(assignment->generation, 7);
   EXPECT_LT(base::RealClock().Mono() - begun, base::Millis(2'000));
+}
+
+TEST_F(ControlClientTest, TellsOfACleanupOnceAndReportsIt) {
+  const wire::CleanupOrder order{wire::CleanupStep::kBegin, {true, true, false}, 3};
+  ServeOrder(order);
+  std::atomic<int> told{0};
+  client_->OnCleanup([&](const wire::CleanupOrder& o) { told += o == order ? 1 : 100; });
+  client_->Start([](wire::Command) {});
+  client_->AwaitOtherOrder({}, base::Millis(5'000));
+  EXPECT_EQ(client_->cleanup_order(), order);
+  wire::CleanupReport report;
+  report.removed.checkpoints = true;
+  report.objects = 12;
+  client_->SetCleanup(report);
+  EXPECT_TRUE(client_->WaitCleanupReported(base::Millis(5'000)));
+  client_->Stop();
+  EXPECT_EQ(told, 1);
+  std::lock_guard<std::mutex> lock(mu_);
+  EXPECT_EQ(beats_.front().cleanup, wire::CleanupReport{});  // says that it could
+  report.known = order;
+  EXPECT_EQ(beats_.back().cleanup, report);
+}
+
+TEST_F(ControlClientTest, AsksWhatMayBeRemoved) {
+  ServeOrder({});
+  const auto allowed = client_->ConfirmRemoval();
+  ASSERT_TRUE(allowed.ok()) << allowed.status().ToString();
+  EXPECT_EQ(*allowed, (wire::Remains{true, false, false}));
 }
 
 }  // namespace

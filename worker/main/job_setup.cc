@@ -10,6 +10,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "api/control/messages.h"
 #include "api/v1alpha1/effective.h"
 #include "api/v1alpha1/manifest_file.h"
 
@@ -129,6 +130,7 @@ base::Result<runtime::JobConfig> MakeConfig(const v1alpha1::StreamJob& job,
     }
   }
   config.connect.job_id = config.job_uid;
+  config.connect.id_prefix = sj::control::kIdPrefix;
   config.connect.task_threads = config.threads;
   return config;
 }

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // serve: a pod of a StreamJob. Registers with the operator, runs its share of one generation after
 // another, reports. A manifest that cannot be run is reported too: the pod stays and says why,
-// because a crash loop says less.
+// because a crash loop says less. Of a deleted job the first worker stays longest and cleans up.
 #include <cstdio>
 
 #include "api/base/log.h"
 #include "api/v1alpha1/stream_job_json.h"
 #include "worker/control/control_client.h"
 #include "worker/control/status_server.h"
+#include "worker/main/clean_up.h"
 #include "worker/main/commands.h"
 #include "worker/main/exit_codes.h"
 #include "worker/main/spec_check.h"
 #include "worker/main/stop_signal.h"
+#include "worker/runtime/remains_remover.h"
 #include "worker/runtime/run_context.h"
 #include "worker/runtime/supervisor.h"
 
@@ -25,8 +27,21 @@ using runtime::RunStage;
 constexpr base::Millis kReportWithin{3'000};
 constexpr base::Millis kPoll{50};
 constexpr base::Millis kForever = std::chrono::hours(24 * 3650);
+// A namespace that is deleted may end this process before the operator sees that the job goes too.
+constexpr base::Millis kWordWithin{3'000};
 constexpr base::Millis kRetryPartitions{2'000};
 constexpr base::Millis kLookAgain{10'000};  // at an edit that the outside keeps from fitting
+
+// Waits until the flag is set, at most so long.
+void WaitFor(const std::atomic<bool>& flag, base::Millis at_most) {
+  std::mutex mu;
+  std::condition_variable never;
+  std::unique_lock<std::mutex> lock(mu);
+  const base::MonoTime end = base::RealClock().Mono() + at_most;
+  while (!flag.load() && base::RealClock().Mono() < end) {
+    never.wait_for(lock, kPoll);
+  }
+}
 
 class Server {
  public:
@@ -39,21 +54,29 @@ class Server {
   base::Status Open();
   base::Status Prepare(const v1alpha1::StreamJob& job);
   void ReportError(RunStage stage, const base::Status& status);
-  void WaitForTerm(base::Millis at_most);
   bool AskPartitions();
+  void RunGenerations();
   // Runs one generation. True: go on with the next.
   bool RunGeneration(const sj::control::Assignment& assignment);
   void OnCommand(sj::control::Command command);
+  void OnCleanup(const sj::control::CleanupOrder& order);
+  void EndCleanly();
+  std::optional<sj::control::WorkerError> RemoveRemains(const sj::control::Remains& what,
+                                                        int ordinals,
+                                                        sj::control::CleanupReport& report);
 
   const ServeOptions& options_;
   const std::atomic<bool>& term_;
   std::atomic<bool> drain_{false};     // asked by the operator
   std::atomic<bool> stop_run_{false};  // drain or termination: what the runtime sees
+  std::atomic<bool> leave_{false};     // no further generation: termination, or the job is deleted
   runtime::StatusBoard board_;
   std::unique_ptr<base::HttpServer> http_;
   std::unique_ptr<control::ControlClient> client_;
   runtime::JobConfig config_;
   std::map<std::string, int> partitions_;
+  base::Status unfit_;  // why the manifest cannot be run
+  std::unique_ptr<runtime::RemainsRemover> remover_;
   int exit_code_ = kExitOk;
   // After the client, which it tells.
   std::unique_ptr<SpecChecker> checker_;
@@ -71,19 +94,16 @@ void Server::ReportError(RunStage stage, const base::Status& status) {
   client_->Nudge();
 }
 
-void Server::WaitForTerm(base::Millis at_most) {
-  std::mutex mu;
-  std::condition_variable never;
-  std::unique_lock<std::mutex> lock(mu);
-  base::MonoTime end = base::RealClock().Mono() + at_most;
-  while (!term_.load() && base::RealClock().Mono() < end) {
-    never.wait_for(lock, kPoll);
-  }
-}
-
 void Server::OnCommand(sj::control::Command command) {
   if (command != sj::control::Command::kNone && !drain_.exchange(true)) {
     base::LogInfo("asked to drain", {});
+    stop_run_.store(true);
+  }
+}
+
+void Server::OnCleanup(const sj::control::CleanupOrder& order) {
+  if (MustStay(order) && !leave_.exchange(true)) {
+    base::LogInfo("asked to clean up after the others", {{"ordinals", order.ordinals}});
     stop_run_.store(true);
   }
 }
@@ -112,7 +132,12 @@ base::Status Server::Open() {
     client_->OnCheck(
         [this](std::optional<sj::control::SpecCheck> check) { checker_->Ask(std::move(check)); });
   }
+  client_->OnCleanup([this](const sj::control::CleanupOrder& order) { OnCleanup(order); });
   client_->Start([this](sj::control::Command command) { OnCommand(command); });
+  unfit_ = status;
+  if (job.metadata.uid.empty()) {
+    unfit_ = base::InvalidArgument("the manifest has no metadata.uid");
+  }
   if (!status.ok()) {
     ReportError(RunStage::kPlan, status);
   }
@@ -127,7 +152,7 @@ base::Status Server::Prepare(const v1alpha1::StreamJob& job) {
 }
 
 bool Server::AskPartitions() {
-  while (!term_.load()) {
+  while (!leave_.load()) {
     auto counts = runtime::AskPartitions(config_);
     if (counts.ok()) {
       partitions_ = *counts;
@@ -138,7 +163,7 @@ bool Server::AskPartitions() {
       return true;
     }
     ReportError(RunStage::kConnect, counts.status());
-    WaitForTerm(kRetryPartitions);
+    WaitFor(leave_, kRetryPartitions);
   }
   return false;
 }
@@ -152,7 +177,7 @@ bool Server::RunGeneration(const sj::control::Assignment& assignment) {
   config_.fence_ordinals = assignment.fence_ordinals;
   config_.committed_partitions = assignment.committed_partitions;
   drain_.store(false);
-  stop_run_.store(term_.load());
+  stop_run_.store(leave_.load());
   client_->SetGeneration(assignment.generation);
   runtime::JobHooks hooks;
   hooks.check_generation = [this] { return client_->AwaitStart(config_.generation, stop_run_); };
@@ -172,45 +197,104 @@ bool Server::RunGeneration(const sj::control::Assignment& assignment) {
   base::LogInfo("generation ended",
                 {{"generation", config_.generation}, {"phase", ToString(last)}});
   if (last == JobPhase::kCompleted) {
-    WaitForTerm(kForever);
+    WaitFor(leave_, kForever);
     return false;
   }
-  return !term_.load();
+  return !leave_.load();
 }
 
-int Server::Run() {
-  base::Status status = Open();
-  if (!status.ok()) {
-    if (client_ == nullptr || http_ == nullptr) {
-      std::fprintf(stderr, "error: %s\n", status.message().c_str());
-      return kExitUsage;
-    }
-    WaitForTerm(kForever);
-    return kExitOk;
-  }
-  // The runtime watches one flag; this thread folds the signal into it.
-  std::atomic<bool> ended{false};
-  std::thread watch([&] {
-    while (!ended.load()) {
-      WaitForTerm(kPoll);
-      if (term_.load()) {
-        stop_run_.store(true);
-        return;
-      }
-    }
-  });
-  while (!term_.load() && AskPartitions()) {
-    auto assignment = client_->Register(config_.plan.state_hash, partitions_, term_);
+void Server::RunGenerations() {
+  while (!leave_.load() && AskPartitions()) {
+    auto assignment = client_->Register(config_.plan.state_hash, partitions_, leave_);
     if (!assignment.ok()) {
-      break;
+      return;
     }
     base::LogInfo("assigned", {{"generation", assignment->generation},
                                {"replicas", assignment->replicas},
                                {"ordinal", options_.ordinal}});
     if (!RunGeneration(*assignment)) {
-      break;
+      return;
     }
-    WaitForTerm(kPoll);
+    WaitFor(leave_, kPoll);
+  }
+}
+
+std::optional<sj::control::WorkerError> Server::RemoveRemains(const sj::control::Remains& what,
+                                                              int ordinals,
+                                                              sj::control::CleanupReport& report) {
+  if (!unfit_.ok()) {
+    return sj::control::ToWorkerError(unfit_, ReasonOf(RunStage::kPlan, unfit_));
+  }
+  if (remover_ == nullptr) {
+    remover_ = std::make_unique<runtime::RemainsRemover>(config_, runtime::RealConnectors());
+  }
+  const runtime::RemainsGone& gone = remover_->gone();
+  const auto note = [&] {
+    report.removed = {gone.checkpoints, gone.exchange_topics, gone.consumer_group};
+    report.objects = gone.objects;
+    report.topics = gone.topics;
+    report.error.reset();
+    client_->SetCleanup(report);
+  };
+  const base::Status status = remover_->Remove(
+      {what.checkpoints, what.exchange_topics, what.consumer_group, ordinals}, note);
+  if (status.ok()) {
+    return std::nullopt;
+  }
+  base::LogWarn("what the job leaves could not be removed", {{"error", status.ToString()}});
+  return sj::control::ToWorkerError(status, ReasonOf(remover_->stage(), status));
+}
+
+// The engine has stopped. A process that is to end waits a moment for word if it has to expect
+// some.
+void Server::EndCleanly() {
+  const sj::control::CleanupOrder order = client_->cleanup_order();
+  if (term_.load() && order.step == sj::control::CleanupStep::kNotice) {
+    client_->AwaitOtherOrder(order, kWordWithin);
+  }
+  if (!MustStay(client_->cleanup_order())) {
+    return;
+  }
+  CleanUpParts parts;
+  parts.order = [this] { return client_->cleanup_order(); };
+  parts.await_other = [this](const sj::control::CleanupOrder& known, base::Millis at_most) {
+    client_->AwaitOtherOrder(known, at_most);
+  };
+  parts.confirm = [this] { return client_->ConfirmRemoval(); };
+  parts.remove = [this](const sj::control::Remains& what, int ordinals,
+                        sj::control::CleanupReport& report) {
+    return RemoveRemains(what, ordinals, report);
+  };
+  parts.tell = [this](const sj::control::CleanupReport& report) { client_->SetCleanup(report); };
+  CleanUp(parts, term_);
+  client_->WaitCleanupReported(kReportWithin);
+}
+
+int Server::Run() {
+  const base::Status status = Open();
+  if (client_ == nullptr || http_ == nullptr) {
+    std::fprintf(stderr, "error: %s\n", status.message().c_str());
+    return kExitUsage;
+  }
+  // The runtime watches one flag; this thread folds the signal into it.
+  std::atomic<bool> ended{false};
+  std::thread watch([&] {
+    while (!ended.load()) {
+      WaitFor(term_, kPoll);
+      if (term_.load()) {
+        stop_run_.store(true);
+        leave_.store(true);
+        return;
+      }
+    }
+  });
+  if (status.ok()) {
+    RunGenerations();
+  } else {
+    WaitFor(leave_, kForever);
+  }
+  if (exit_code_ == kExitOk) {
+    EndCleanly();
   }
   ended.store(true);
   watch.join();

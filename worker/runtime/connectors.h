@@ -11,6 +11,8 @@
 #include "api/base/status.h"
 #include "worker/connect/connector.h"
 #include "worker/connect/exchange.h"
+#include "worker/connect/job_remains.h"
+#include "worker/plan/physical.h"
 #include "worker/state/state_store.h"
 #include "worker/store/object_store.h"
 
@@ -33,11 +35,21 @@ struct Connectors {
   std::function<base::Result<std::unique_ptr<connect::ExchangeLog>>(const UsedTables&,
                                                                     const Context&)>
       exchange_log;
+  // nullptr: no table is on Kafka.
+  std::function<base::Result<std::unique_ptr<connect::JobRemains>>(const UsedTables&,
+                                                                   const Context&)>
+      job_remains = connect::MakeJobRemains;
   std::function<base::Result<std::unique_ptr<store::ObjectStore>>(const store::ObjectStoreOptions&)>
       object_store = store::OpenObjectStore;
   std::function<base::Result<std::unique_ptr<state::StateStore>>(const state::StateStoreOptions&)>
       state_store = state::StateStore::Open;
 };
+
+// Whether a plan reads or writes the table of that number.
+bool Reads(const plan::PhysicalPlan& plan, int table);
+bool Writes(const plan::PhysicalPlan& plan, int table);
+// Pointers into `plan`.
+UsedTables UsedTablesOf(const plan::PhysicalPlan& plan);
 
 // Those of worker/connect, worker/store and worker/state.
 Connectors RealConnectors();

@@ -13,23 +13,6 @@
 namespace sj::worker::runtime {
 namespace {
 
-bool Reads(const plan::PhysicalPlan& plan, int table) {
-  return std::any_of(plan.fragments.begin(), plan.fragments.end(), [table](const auto& fragment) {
-    return fragment.input == plan::InputKind::kSource && fragment.table == table;
-  });
-}
-
-bool Writes(const plan::PhysicalPlan& plan, int table) {
-  for (const plan::Fragment& fragment : plan.fragments) {
-    for (const plan::PhysicalOp& op : fragment.ops) {
-      if (op.kind == plan::OpKind::kSink && op.table == table) {
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
 base::Status OpenConnectors(const Connectors& make, RunContext* run) {
   const JobConfig& config = *run->config;
   run->bounded = true;

@@ -15,6 +15,8 @@ constexpr int kAnswerMs = 30'000;
 using NewTopicHandle = std::unique_ptr<rd_kafka_NewTopic_t, Deleter<rd_kafka_NewTopic_destroy>>;
 using DeleteTopicHandle =
     std::unique_ptr<rd_kafka_DeleteTopic_t, Deleter<rd_kafka_DeleteTopic_destroy>>;
+using DeleteGroupHandle =
+    std::unique_ptr<rd_kafka_DeleteGroup_t, Deleter<rd_kafka_DeleteGroup_destroy>>;
 using DeleteRecordsHandle =
     std::unique_ptr<rd_kafka_DeleteRecords_t, Deleter<rd_kafka_DeleteRecords_destroy>>;
 
@@ -81,6 +83,26 @@ base::Status CreateTopics(const Client& client, const std::vector<std::string>& 
   const rd_kafka_topic_result_t** results =
       rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
   return CheckTopics(results, count, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS, "create topic");
+}
+
+base::Status DeleteGroup(const Client& client, const std::string& group) {
+  const std::string doing = fmt::format("delete consumer group \"{}\"", group);
+  DeleteGroupHandle request(rd_kafka_DeleteGroup_new(group.c_str()));
+  rd_kafka_DeleteGroup_t* requests[] = {request.get()};
+  QueueHandle queue(rd_kafka_queue_new(client.handle()));
+  AdminOptionsHandle options = Options(client, RD_KAFKA_ADMIN_OP_DELETEGROUPS, false);
+  rd_kafka_DeleteGroups(client.handle(), requests, 1, options.get(), queue.get());
+  SJ_ASSIGN_OR_RETURN(EventHandle event, Answer(client, queue.get(), doing));
+  size_t count = 0;
+  const rd_kafka_group_result_t** results =
+      rd_kafka_DeleteGroups_result_groups(rd_kafka_event_DeleteGroups_result(event.get()), &count);
+  for (size_t i = 0; i < count; ++i) {
+    const rd_kafka_error_t* error = rd_kafka_group_result_error(results[i]);
+    if (error != nullptr && rd_kafka_error_code(error) != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) {
+      return client.Explain(rd_kafka_error_code(error), doing, rd_kafka_error_string(error));
+    }
+  }
+  return base::OkStatus();
 }
 
 base::Status DeleteTopics(const Client& client, const std::vector<std::string>& topics) {

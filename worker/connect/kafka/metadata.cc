@@ -76,6 +76,26 @@ base::Result<int> CountPartitions(const Client& client, const std::string& topic
   return count;
 }
 
+base::Result<std::vector<std::string>> ListTopics(const Client& client) {
+  std::vector<std::string> topics;
+  auto ask = [&](int wait_ms) {
+    const rd_kafka_metadata_t* metadata = nullptr;
+    rd_kafka_resp_err_t code = rd_kafka_metadata(client.handle(), 1, nullptr, &metadata, wait_ms);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      topics.clear();
+      for (int i = 0; i < metadata->topic_cnt; ++i) {
+        if (metadata->topics[i].err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+          topics.emplace_back(metadata->topics[i].topic);
+        }
+      }
+      rd_kafka_metadata_destroy(metadata);
+    }
+    return code;
+  };
+  SJ_RETURN_IF_ERROR(Repeat(client, "list the topics", ask));
+  return topics;
+}
+
 base::Result<LogRange> ReadLogRange(const Client& client, const std::string& topic, int partition) {
   LogRange range;
   auto ask = [&](int wait_ms) {

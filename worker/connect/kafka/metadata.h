@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Questions to the cluster about a topic, each bounded in time. Functions over a Client of role
+// Questions to the cluster about topics, each bounded in time. Functions over a Client of role
 // kMetadata (read_committed: "end" is the last stable offset). Thread-safe.
 #pragma once
 
@@ -14,6 +14,9 @@ namespace sj::worker::connect::kafka {
 // kNotFound when the topic does not exist, said after three seconds: of several brokers one may not
 // have heard of a new topic yet.
 base::Result<int> CountPartitions(const Client& client, const std::string& topic);
+
+// Every topic the user may describe.
+base::Result<std::vector<std::string>> ListTopics(const Client& client);
 
 struct LogRange {
   int64_t begin = 0;  // first offset kept
