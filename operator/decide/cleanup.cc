@@ -82,14 +82,17 @@ CleanupStatus Removed(const View& view, const CleanupReport& report, const Remai
 CleanupStatus GiveUp(const View& view, const Remains& wanted, const std::string& why) {
   const CleanupReport* report = ReportOf(view);
   const Remains left = report != nullptr ? control::Without(wanted, report->removed) : wanted;
-  return Status(CleanupState::kGaveUp, fmt::format("{} Not removed, and yours to remove: {}.",
-                                                   Sentence(why), Words(view, left)));
+  // The names first: an event may be cut.
+  return Status(CleanupState::kGaveUp, fmt::format("Not removed, and yours to remove: {}. {}",
+                                                   Words(view, left), Sentence(why)));
 }
 
+WallTime HeardBy(const View& view) {
+  return std::max(view.in.leading_since, Deleted(view)) + view.in.settings.silent_after;
+}
 // Whoever lives has reported to this operator process by now.
 bool HadTime(const View& view) {
-  return view.in.now - std::max(view.in.leading_since, Deleted(view)) >=
-         view.in.settings.silent_after;
+  return view.in.now >= HeardBy(view);
 }
 
 // Worker 0 cannot come (back): why, or nothing. What a StatefulSet that is gone has left of pods is
@@ -224,7 +227,8 @@ std::optional<WallTime> NextCleanupLook(const View& view) {
   if (!CleanupUnderWay(view) || view.in.now >= BeginAnywayAt(view)) {
     return std::nullopt;
   }
-  return BeginAnywayAt(view);
+  const bool listens = !view.set_replicas && !HadTime(view);
+  return listens ? std::min(HeardBy(view), BeginAnywayAt(view)) : BeginAnywayAt(view);
 }
 
 }  // namespace sj::op::decide

@@ -200,7 +200,11 @@ void ControlService::State::Process(const Task& task) {
 
 void ControlService::State::Dispatch(const Task& task, const kube::TokenIdentity& identity) {
   if (!identity.authenticated) {
-    Reply(task, ErrorResponse(401, "Unauthenticated", identity.error));
+    // Another replica may know the token still: that of a service account that has just been
+    // deleted with its namespace. The next try is to find one.
+    ServerResponse response = ErrorResponse(401, "Unauthenticated", identity.error);
+    response.headers.emplace_back("Connection", "close");
+    Reply(task, std::move(response));
     return;
   }
   if (task.request.path == control::kRegisterPath) {

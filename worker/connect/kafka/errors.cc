@@ -49,8 +49,8 @@ std::string_view HintOf(rd_kafka_resp_err_t code) {
       return " The Kafka user lacks a right on this topic. Sources need Read, sinks Write, both"
              " Describe.";
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
-      return " The Kafka user lacks a right on the job's consumer group. It needs Read, and Delete to"
-             " remove the group with the job.";
+      return " The Kafka user lacks a right on the job's consumer group. It needs Read, and Delete"
+             " to remove the group with the job.";
     case RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED:
       return " The Kafka user lacks Write and Describe on the job's transactional ids.";
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Topics, offsets and whole topics read back, by way of librdkafka's Python client."""
+"""Topics, groups, offsets and whole topics read back, by way of librdkafka's Python client."""
 import functools
 import sys
 import time
@@ -55,6 +55,14 @@ def grow(bootstrap, topic, partitions):
 
 def names(bootstrap):
     return sorted(_admin(bootstrap).list_topics(timeout=SECONDS).topics)
+
+
+def groups(bootstrap):
+    """The consumer groups that have offsets or members."""
+    listed = _admin(bootstrap).list_consumer_groups(request_timeout=SECONDS).result(SECONDS)
+    if listed.errors:
+        raise KafkaException(listed.errors[0])
+    return sorted(group.group_id for group in listed.valid)
 
 
 def partitions_of(bootstrap, topic):
