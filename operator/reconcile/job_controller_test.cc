@@ -323,5 +323,85 @@ TEST(JobController, RefusedObjectShowsInTheCondition) {
   EXPECT_EQ(ready->reason, "ApplyRefused") << first.ok() << second.ok();
 }
 
+// A settled job that is to be removed with everything.
+void RunToBeCleaned(Cluster& cluster) {
+  Json spec = kSpec;
+  spec["deletionPolicy"] = {{"checkpoints", "Delete"}, {"consumerGroup", "Delete"}};
+  cluster.CreateJob(spec);
+  ASSERT_TRUE(cluster.Settle());
+}
+
+// Seconds from the deletion to the end of the job.
+int64_t SecondsToGo(Cluster& cluster) {
+  const base::WallTime begun = cluster.clock().Wall();
+  cluster.DeleteJob();
+  for (int i = 0; i < 400 && cluster.Job(); ++i) {
+    cluster.StepAll();
+  }
+  EXPECT_FALSE(cluster.Job());
+  return (cluster.clock().Wall() - begun).count() / 1000;
+}
+
+TEST(JobController, ADeletedJobIsCleanedUpByItsLastWorker) {
+  Cluster cluster;
+  RunToBeCleaned(cluster);
+  EXPECT_LE(SecondsToGo(cluster), 20);
+  EXPECT_EQ(cluster.workers().cleaned().size(), 1u);
+  EXPECT_EQ(NoViolation(cluster), "");
+}
+
+TEST(JobController, ACleanupIsBegunAgainByTheNextProcess) {
+  Cluster cluster;
+  RunToBeCleaned(cluster);
+  cluster.DeleteJob();
+  for (int i = 0; i < 40 && cluster.Job(); ++i) {
+    cluster.KillWorker(0);
+    cluster.StepAll();
+    cluster.StepAll();
+  }
+  EXPECT_LE(SecondsToGo(cluster), 20);
+  EXPECT_EQ(cluster.workers().cleaned().size(), 1u);
+  EXPECT_EQ(NoViolation(cluster), "");
+}
+
+TEST(JobController, ACleanupThatCannotBeDoneEndsInTime) {
+  Cluster cluster;
+  RunToBeCleaned(cluster);
+  cluster.CrashLoop(0);
+  const int64_t seconds = SecondsToGo(cluster);
+  EXPECT_GE(seconds, 119);
+  EXPECT_LE(seconds, 125);
+  EXPECT_TRUE(cluster.workers().cleaned().empty());
+  EXPECT_EQ(NoViolation(cluster), "");
+}
+
+TEST(JobController, NoPodIsStartedToCleanUpASuspendedJob) {
+  Cluster cluster;
+  RunToBeCleaned(cluster);
+  cluster.EditSpec({{"state", "Suspended"}});
+  ASSERT_TRUE(cluster.Settle());
+  ASSERT_TRUE(cluster.kube().All(kube::kPods).empty());
+  const int started = cluster.workers().started();
+  EXPECT_LE(SecondsToGo(cluster), 5);
+  EXPECT_EQ(cluster.workers().started(), started);
+}
+
+// Its pods are seen no more once the set is gone; the worker is heard.
+TEST(JobController, ANamespaceThatGoesIsCleanedUpByWhoStillReports) {
+  Cluster cluster;
+  RunToBeCleaned(cluster);
+  cluster.DeleteJob();
+  for (int i = 0; i < 40 && cluster.Job(); ++i) {
+    cluster.Deliver(cluster.op(), testing::Feed::kAll);
+    cluster.RunQueue(cluster.op());
+    cluster.kube().Erase(kube::kStatefulSets, {"shop", "orders-worker"});
+    cluster.StepWorkers(cluster.op(), 0b01);  // worker 1 has ended at once
+    cluster.op().registry.Tick();
+    cluster.clock().Advance(base::Millis(1'000));
+  }
+  EXPECT_FALSE(cluster.Job());
+  EXPECT_EQ(cluster.workers().cleaned().size(), 1u);
+}
+
 }  // namespace
 }  // namespace sj::op::reconcile
