@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <algorithm>
 #include <future>
 
 #include "api/control/headers.h"
@@ -135,6 +135,32 @@ TEST_F(ControlServiceTest, EveryReplicaAnswersGenerationFromAQuorumRead) {
   EXPECT_EQ(control::DecodeGenerationResponse(response.body)->generation, 4);
   EXPECT_EQ(control::DecodeGenerationResponse(response.body)->started_generation, 3);
   EXPECT_EQ(Ask(GenerationRequest("other-uid", "token-0")).status, 404);
+}
+
+// What may be removed is as new as the API server, whatever this replica has seen.
+TEST_F(ControlServiceTest, OnlyADeletedJobMayBeRemoved) {
+  leader_ = false;
+  Json job = *kube_.Find(kube::kStreamJobs, {"shop", "orders"});
+  job["metadata"]["finalizers"] = {"streamjob.io/cleanup"};
+  job["spec"]["deletionPolicy"] = {{"checkpoints", "Delete"}};
+  kube_.Put(kube::kStreamJobs, job);
+  ServerResponse response = Ask(GenerationRequest(uid_, "token-0"));
+  ASSERT_EQ(response.status, 200) << response.body;
+  EXPECT_FALSE(control::DecodeGenerationResponse(response.body)->remove);
+  kube_.Freeze();
+  ASSERT_TRUE(kube_.Delete(kube::kStreamJobs, {"shop", "orders"}, {}).ok());
+  response = Ask(GenerationRequest(uid_, "token-0"));
+  EXPECT_EQ(control::DecodeGenerationResponse(response.body)->remove,
+            (control::Remains{true, false, false}));
+}
+
+// A service account that went with its namespace is known to the replicas that reviewed it before.
+TEST_F(ControlServiceTest, UnknownTokenIsSentToAnotherReplica) {
+  const ServerResponse response = Ask(GenerationRequest(uid_, "unknown"));
+  EXPECT_EQ(response.status, 401);
+  const std::pair<std::string, std::string> close{"Connection", "close"};
+  EXPECT_NE(std::find(response.headers.begin(), response.headers.end(), close),
+            response.headers.end());
 }
 
 TEST_F(ControlServiceTest, HeldHeartbeatIsAnsweredByNews) {
