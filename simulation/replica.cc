@@ -318,10 +318,9 @@ void Replica::Generation(const control::JobRef& job,
     return reply(base::Unavailable("the job cannot be read"));
   }
   const v1alpha1::StreamJob read = v1alpha1::ReadStreamJob(*object).job;
-  world_->After(world_->Between(Nanos(0), milliseconds(20)),
-                [reply = std::move(reply), answer = op::decide::AnswerGeneration(read)] {
-                  reply(answer);
-                });
+  world_->After(
+      world_->Between(Nanos(0), milliseconds(20)),
+      [reply = std::move(reply), answer = op::decide::AnswerGeneration(read)] { reply(answer); });
 }
 
 }  // namespace sj::simulation
