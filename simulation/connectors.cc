@@ -40,6 +40,10 @@ class Reader final : public connect::SourceReader {
     return false;
   }
 
+  void Drop(int partition) override {
+    std::erase_if(starts_, [&](const auto& start) { return start.partition == partition; });
+  }
+
   std::vector<connect::PartitionLag> Lag() override {
     std::vector<connect::PartitionLag> lag;
     for (const connect::PartitionStart& start : starts_) {
@@ -146,6 +150,7 @@ class ExchangeReader final : public connect::ExchangeReader {
     return got;
   }
   int64_t Position(const InputPartition& partition) override { return positions_.at(partition); }
+  void Drop(const InputPartition& partition) override { positions_.erase(partition); }
   int wake_fd() const override { return -1; }
 
  private:
@@ -172,6 +177,10 @@ class ExchangeLog final : public connect::ExchangeLog {
   base::Result<int64_t> StableEnd(const InputPartition& partition) override {
     SJ_RETURN_IF_ERROR(Reach());
     return io_->kafka->StableEnd(partition);
+  }
+  base::Result<int64_t> End(const InputPartition& partition) override {
+    SJ_RETURN_IF_ERROR(Reach());
+    return io_->kafka->End(partition);
   }
   base::Result<std::unique_ptr<connect::ExchangeReader>> OpenReader(
       const std::vector<connect::ExchangeStart>& starts) override {

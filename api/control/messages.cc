@@ -78,6 +78,8 @@ void Fields(V& v, Assignment& s) {
   v("fenceOrdinals", s.fence_ordinals);
   v("stateHash", s.state_hash);
   v("committedPartitions", s.committed_partitions);
+  v("handOverFrom", s.hand_over_from);
+  v("handOverReplicas", s.hand_over_replicas);
 }
 template <typename V>
 void Fields(V& v, RegisterRequest& s) {
@@ -155,6 +157,14 @@ void Fields(V& v, CleanupReport& s) {
   v("error", s.error);
 }
 template <typename V>
+void Fields(V& v, HandOverReport& s) {
+  v("generation", s.generation);
+  v("toGive", s.to_give);
+  v("gave", s.gave);
+  v("toTake", s.to_take);
+  v("took", s.took);
+}
+template <typename V>
 void Fields(V& v, HeartbeatRequest& s) {
   v("protocol", s.protocol, Need::kRequired);
   v("worker", s.worker, Need::kRequired);
@@ -180,6 +190,7 @@ void Fields(V& v, HeartbeatRequest& s) {
   v("verdict", s.verdict);
   v("knownCheck", s.known_check);
   v("cleanup", s.cleanup);
+  v("handOver", s.hand_over);
   v.Ms("holdMs", s.hold);
   v("knownGeneration", s.known_generation);
   v("knownStartedGeneration", s.known_started_generation);
@@ -225,8 +236,10 @@ base::Status CheckAssignment(const std::optional<Assignment>& assignment) {
   const Assignment& a = *assignment;
   const bool counts_ok = std::all_of(a.partitions.begin(), a.partitions.end(),
                                      [](const auto& entry) { return entry.second >= 0; });
-  if (a.generation < 1 || a.replicas < 1 || a.shards < 1 || a.max_parallelism < a.shards ||
-      !counts_ok) {
+  const bool hand_over_ok =
+      a.hand_over_from == 0 || (a.hand_over_from < a.generation && a.hand_over_replicas >= 1);
+  if (!hand_over_ok || a.generation < 1 || a.replicas < 1 || a.shards < 1 ||
+      a.max_parallelism < a.shards || !counts_ok) {
     return base::InvalidArgument("control message: assignment: the numbers make no assignment");
   }
   return base::OkStatus();

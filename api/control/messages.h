@@ -59,6 +59,10 @@ struct Assignment {
   // have all shards unless it is empty: what has no position nevertheless has lost it. Absent:
   // nobody knows.
   std::optional<std::map<std::string, int>> committed_partitions = {};
+  // Hand-over: not 0 while the workers of this generation go on and hand over what they have not
+  // any more; only `replicas` differs. `hand_over_replicas` is that generation's number of workers.
+  int64_t hand_over_from = 0;
+  int hand_over_replicas = 0;
   bool operator==(const Assignment&) const = default;
 };
 
@@ -118,6 +122,14 @@ struct WorkerError {
   bool operator==(const WorkerError&) const = default;
 };
 WorkerError ToWorkerError(const base::Status& status, std::string_view reason);
+
+// How far a worker got in a hand-over; units are source partitions and shards.
+struct HandOverReport {
+  int64_t generation = 0;  // the one handed over to
+  int to_give = 0, gave = 0;
+  int to_take = 0, took = 0;
+  bool operator==(const HandOverReport&) const = default;
+};
 
 enum class Command : uint8_t {
   kNone,
@@ -208,8 +220,9 @@ struct HeartbeatRequest {
   std::optional<InputReport> input;         // absent: not measured yet, or an older worker
   std::map<std::string, int> partitions;    // as in RegisterRequest; sent when changed
   std::optional<WorkerError> error;
-  std::optional<SpecVerdict> verdict;  // on the last SpecCheck, once there is one
-  std::string known_check;             // spec hash of the SpecCheck this worker works on
+  std::optional<SpecVerdict> verdict;       // on the last SpecCheck, once there is one
+  std::string known_check;                  // spec hash of the SpecCheck this worker works on
+  std::optional<HandOverReport> hand_over;  // the last one of this engine; absent: there was none
   std::optional<CleanupReport> cleanup;
   // Long poll: the answer is held up to `hold` until it would differ from what is known here.
   base::Millis hold{};

@@ -45,11 +45,19 @@ TEST(Messages, RoundTrip) {
                                12,
                                1,
                                WorkerError{ErrorClass::kExternal, "KafkaDown", "no broker"}};
+  beat.hand_over = HandOverReport{7, 5, 5, 3, 0};
   beat.hold = kHoldMax;
   beat.known_generation = 7;
   beat.known_started_generation = 6;
   beat.known_command = Command::kDrain;
   EXPECT_EQ(*DecodeHeartbeatRequest(Encode(beat)), beat);
+  Assignment handed = kAssignment;
+  handed.hand_over_from = 6;
+  handed.hand_over_replicas = 2;
+  HeartbeatResponse takes{1, 7, 6, handed, Command::kNone, {}, {}, {}};
+  EXPECT_EQ(*DecodeHeartbeatResponse(Encode(takes)), takes);
+  takes.assignment->hand_over_from = 7;  // not a generation before
+  EXPECT_FALSE(DecodeHeartbeatResponse(Encode(takes)).ok());
   HeartbeatResponse answer{1,
                            8,
                            7,

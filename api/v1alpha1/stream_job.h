@@ -213,6 +213,11 @@ struct Condition {
 enum class GenerationStep : uint8_t { kPrepare, kStarted };
 
 // The assignment in force, written under an optimistic lock: see api/control/README.md.
+// The generation that goes on while it is handed over.
+struct HandOverFrom {
+  int64_t number = 0;
+  int replicas = 0;
+};
 struct GenerationStatus {
   int64_t number = 0;
   GenerationStep step = GenerationStep::kPrepare;
@@ -226,6 +231,7 @@ struct GenerationStatus {
   // Of `partitions`, how many some epoch has committed; empty before every worker committed once.
   // Absent: nobody knows, the status was lost or is of an operator that did not keep it.
   std::optional<std::map<std::string, int>> committed_partitions = {};
+  std::optional<HandOverFrom> hand_over = {};  // absent: it is complete, or there was none
 };
 
 enum class ChangeVerdict : uint8_t {

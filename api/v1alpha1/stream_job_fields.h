@@ -266,6 +266,12 @@ void Fields(V& v, Condition& s) {
 }
 
 template <typename V>
+void Fields(V& v, HandOverFrom& s) {
+  v("number", s.number);
+  v("replicas", s.replicas);
+}
+
+template <typename V>
 void Fields(V& v, GenerationStatus& s) {
   v("number", s.number);
   v("step", s.step);
@@ -277,6 +283,7 @@ void Fields(V& v, GenerationStatus& s) {
   v("shards", s.shards);
   v("ordinalsUsed", s.ordinals_used);
   v("startedAt", s.started_at);
+  v("handOver", s.hand_over);
 }
 
 template <typename V>

@@ -83,6 +83,9 @@ int TargetReplicas(const View& view) {
   if (generation == nullptr) {
     return view.wanted_replicas;
   }
+  if (generation->hand_over) {  // those that leave still have something to give
+    return std::max(generation->replicas, generation->hand_over->replicas);
+  }
   if (!view.started()) {
     return Drained(view) ? generation->replicas : std::max(now, generation->replicas);
   }

@@ -8,6 +8,7 @@
 
 #include "operator/decide/cleanup.h"
 #include "operator/decide/generation.h"
+#include "operator/decide/hand_over.h"
 #include "operator/decide/health.h"
 #include "operator/decide/next_step.h"
 #include "operator/decide/phases.h"
@@ -158,6 +159,10 @@ std::optional<Millis> RequeueAfter(const View& view, const StreamJobStatus& stat
   }
   if (const std::optional<WallTime> look = NextRolloutLook(view); look && *look > view.in.now) {
     after = Earlier(after, *look - view.in.now + kDeadlineSlack);
+  }
+  if (const std::optional<WallTime> deadline = HandOverDeadline(view);
+      deadline && *deadline > view.in.now) {
+    after = Earlier(after, *deadline - view.in.now + kDeadlineSlack);
   }
   if (view.goal == Goal::kDelete) {
     const WallTime give_up = *view.in.job.metadata.deletion_timestamp + view.in.settings.delete_max;

@@ -24,7 +24,13 @@ control::Assignment MakeAssignment(const View& view, const GenerationStatus& gen
   assignment.shards = generation.shards;
   assignment.max_parallelism = view.effective.max_parallelism;
   assignment.partitions = generation.partitions;
-  for (int i = generation.replicas; i < generation.ordinals_used; ++i) {
+  int members = generation.replicas;
+  if (generation.hand_over) {
+    assignment.hand_over_from = generation.hand_over->number;
+    assignment.hand_over_replicas = generation.hand_over->replicas;
+    members = std::max(members, generation.hand_over->replicas);  // not gone yet
+  }
+  for (int i = members; i < generation.ordinals_used; ++i) {
     assignment.fence_ordinals.push_back(i);
   }
   assignment.state_hash = generation.plan_hash;
@@ -51,7 +57,16 @@ std::string StopReason(Goal goal) {
 bool TakesPart(const Directive& directive, int ordinal, const std::string& worker_spec_hash) {
   const bool same_spec = worker_spec_hash.empty() || worker_spec_hash == directive.spec_hash;
   return directive.assignment && same_spec && ordinal >= 0 &&
-         ordinal < directive.assignment->replicas;
+         ordinal <
+             std::max(directive.assignment->replicas, directive.assignment->hand_over_replicas);
+}
+
+// A fresh process can join a hand-over as one of the new ordinals only, and before START. After it,
+// or in the place of one that gives, it might start what another worker has taken.
+bool MayJoin(const Directive& directive, int ordinal) {
+  const control::Assignment& assignment = *directive.assignment;
+  return assignment.hand_over_from == 0 || (ordinal >= assignment.hand_over_replicas &&
+                                            directive.started_generation < assignment.generation);
 }
 
 // The manifest travels once: the worker says what it knows.
@@ -125,7 +140,12 @@ control::RegisterResponse AnswerRegister(const Directive& directive,
   control::RegisterResponse response;
   response.started_generation = directive.started_generation;
   if (TakesPart(directive, request.worker.ordinal, request.spec_hash)) {
-    response.assignment = directive.assignment;
+    if (MayJoin(directive, request.worker.ordinal)) {
+      response.assignment = directive.assignment;
+      return response;
+    }
+    response.wait_reason = "HandOverInProgress";
+    response.retry_after = kRetryAfter;
     return response;
   }
   const bool old_spec = !request.spec_hash.empty() && request.spec_hash != directive.spec_hash;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "operator/decide/hand_over.h"
 #include "operator/decide/pod_trouble.h"
 #include "operator/decide/rollout.h"
 
@@ -123,7 +124,8 @@ std::string RescaleVeto(const View& view) {
   return "";
 }
 
-GenerationPlan Switch(const View& view) {
+// `trouble`: why the hand-over in force cannot go on; empty: there is none.
+GenerationPlan Switch(const View& view, const std::string& trouble = "") {
   const GenerationStatus& old = *view.generation();
   GenerationStatus next = old;
   next.number = NextNumber(view);
@@ -133,6 +135,7 @@ GenerationPlan Switch(const View& view) {
   next.shards = view.effective.shards;
   next.ordinals_used = std::max(old.ordinals_used, OrdinalsSeen(view));
   next.started_at = view.in.now;
+  next.hand_over.reset();
   std::string why;
   if (old.spec_hash != view.wanted_hash) {
     next.plan_hash.clear();
@@ -144,6 +147,14 @@ GenerationPlan Switch(const View& view) {
               ? fmt::format("rescale: {} to {}", old.replicas, Workers(next.replicas))
               : "rescale: a source topic has more partitions";
   }
+  if (trouble.empty() && CanHandOver(view, next)) {
+    next.hand_over = v1alpha1::HandOverFrom{old.number, old.replicas};
+    return {next, "GenerationPrepared",
+            fmt::format("Generation {} is prepared ({}); generation {} goes on and hands over.",
+                        next.number, why, old.number),
+            ""};
+  }
+  why = trouble.empty() ? why : trouble;
   return {next, "GenerationPrepared",
           fmt::format("Generation {} is prepared ({}); generation {} commits a last epoch.",
                       next.number, why, old.number),
@@ -229,6 +240,35 @@ GenerationPlan GoOn(const View& view) {
   return view.started() ? NoteCommitted(view) : Advance(view);
 }
 
+// The next step of a hand-over: START, complete, or the whole-job switch it falls back to.
+GenerationPlan AdvanceHandOver(const View& view) {
+  const GenerationStatus& now = *view.generation();
+  const HandOverProgress progress = ProgressOf(view);
+  if (!progress.trouble.empty()) {
+    return Switch(view, fmt::format("the hand-over to generation {} ended: {}", now.number,
+                                    progress.trouble));
+  }
+  GenerationStatus next = now;
+  if (now.step == GenerationStep::kPrepare) {
+    if (!progress.new_fenced) {
+      return {};
+    }
+    next.step = GenerationStep::kStarted;
+    next.started_at = view.in.now;
+    return {next, "GenerationStarted",
+            fmt::format("Generation {} started; {} hand over to {}.", next.number,
+                        Workers(now.hand_over->replicas), Workers(next.replicas)),
+            ""};
+  }
+  if (progress.done < progress.total) {
+    return {};
+  }
+  next.hand_over.reset();
+  return {next, "HandOverComplete",
+          fmt::format("Generation {} is complete with {}.", next.number, Workers(next.replicas)),
+          ""};
+}
+
 bool NeedsSwitch(const View& view) {
   const GenerationStatus& now = *view.generation();
   return now.spec_hash != view.wanted_hash || now.replicas != view.wanted_replicas ||
@@ -248,6 +288,9 @@ GenerationPlan PlanGeneration(const View& view) {
   }
   if (view.pause || view.held_lost) {  // what has begun ends, nothing begins
     return GoOn(view);
+  }
+  if (view.generation()->hand_over && view.generation()->spec_hash == view.wanted_hash) {
+    return AdvanceHandOver(view);  // another number of workers waits until it has ended
   }
   if (!held && NeedsSwitch(view)) {
     if (view.generation()->spec_hash == view.wanted_hash) {

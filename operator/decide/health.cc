@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "operator/decide/hand_over.h"
 #include "operator/decide/next_step.h"
 #include "operator/decide/pod_trouble.h"
 #include "operator/decide/rollout.h"
@@ -157,6 +158,28 @@ Answer PodInTrouble(const HealthInput& in) {
   return std::nullopt;
 }
 
+// Units move from worker to worker; the job runs all the while.
+Answer HandingOver(const HealthInput& in) {
+  const View& view = in.view;
+  const v1alpha1::GenerationStatus* generation = view.generation();
+  if (generation == nullptr || !generation->hand_over) {
+    return std::nullopt;
+  }
+  Verdict verdict{Phase::kRunning, ConditionStatus::kTrue, "HandingOver", "", "", true, false};
+  const HandOverProgress progress = ProgressOf(view);
+  if (generation->step == GenerationStep::kPrepare) {
+    verdict.message =
+        fmt::format("Hand-over to generation {}: the new workers fence.", generation->number);
+    return verdict;
+  }
+  verdict.message = fmt::format("Hand-over to generation {}: {} of {} gave or took their share{}.",
+                                generation->number, progress.done, Workers(progress.total),
+                                progress.waits_for < 0
+                                    ? std::string()
+                                    : fmt::format("; waits for worker {}", progress.waits_for));
+  return verdict;
+}
+
 // The change of the assignment, step by step.
 Answer Switching(const HealthInput& in) {
   const View& view = in.view;
@@ -285,6 +308,7 @@ constexpr HealthCheck kChecks[] = {
     {"worker fails", WorkerFails},
     {"pod in trouble", PodInTrouble},
     {"nothing yet", NothingYet},
+    {"handing over", HandingOver},
     {"switching", Switching},
     {"workers missing", WorkersMissing},
     {"healthy", Healthy},

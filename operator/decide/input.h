@@ -46,6 +46,9 @@ struct Settings {
   Millis ready_max{120'000};
   int crash_restarts_max = 3;  // of one pod of an unproven spec, ready in between or not
   int stable_epochs = 3;       // checkpoints a spec completes before it counts as stable
+  // A change of replicas alone is handed over while the job runs; false: always a whole-job switch.
+  bool hand_over = false;
+  Millis hand_over_max{30'000};  // PREPARE, and then START, wait so long before a whole-job switch
 };
 
 // What exists for the job, found by the UID of the owner and never by name alone.

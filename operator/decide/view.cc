@@ -203,7 +203,7 @@ std::optional<WallTime> DrainDeadline(const View& view) {
   }
   const GenerationStatus* generation = view.generation();
   if (generation != nullptr && generation->step == GenerationStep::kPrepare &&
-      generation->started_at) {
+      !generation->hand_over && generation->started_at) {
     return *generation->started_at + view.in.settings.drain_max;
   }
   return std::nullopt;
@@ -218,7 +218,8 @@ bool Drained(const View& view) {
     return StopDrained(view);
   }
   const GenerationStatus* generation = view.generation();
-  if (generation == nullptr || generation->step == GenerationStep::kStarted) {
+  if (generation == nullptr || generation->step == GenerationStep::kStarted ||
+      generation->hand_over) {
     return true;
   }
   bool waiting = false;

@@ -76,7 +76,7 @@ struct View {
   }
   // True when the generation in force is the one the spec asks for.
   bool settled() const {
-    return started() && generation()->spec_hash == wanted_hash &&
+    return started() && !generation()->hand_over && generation()->spec_hash == wanted_hash &&
            generation()->replicas == wanted_replicas;
   }
   resources::Blueprint blueprint() const {

@@ -44,6 +44,11 @@ class Section {
     }
     out = static_cast<uint16_t>(value->get<int64_t>());
   }
+  void Read(std::string_view key, bool& out) {
+    if (const Json* value = Get(key)) {
+      value->is_boolean() ? void(out = value->get<bool>()) : Fail(key, "is not true or false");
+    }
+  }
   // An empty text keeps the default.
   void Read(std::string_view key, base::Millis& out) {
     std::string text;
@@ -220,6 +225,9 @@ base::Result<OperatorConfig> ParseOperatorConfig(std::string_view yaml) {
   root.Read("watchNamespaces", config.watch_namespaces);
   ReadWorkerImage(root.Child("workerImage"), config);
   ReadDefaults(root.Child("defaults"), config);
+  Section rescale = root.Child("rescale");
+  rescale.Read("handOver", config.settings.hand_over);
+  rescale.Done();
   root.Done();
   SJ_RETURN_IF_ERROR(std::move(error));
   SJ_RETURN_IF_ERROR(CheckConfig(config));

@@ -57,6 +57,7 @@ bool Matters(const HeartbeatRequest& before, const HeartbeatRequest& after) {
          before.error != after.error || before.verdict != after.verdict ||
          before.cleanup != after.cleanup ||
          before.oldest_generation.has_value() != after.oldest_generation.has_value() ||
+         before.hand_over != after.hand_over ||
          before.consecutive_epoch_failures != after.consecutive_epoch_failures ||
          before.last_epoch_time.has_value() != after.last_epoch_time.has_value() ||
          before.lag_records.has_value() != after.lag_records.has_value();

@@ -49,6 +49,8 @@ class EpochCheckpointer final : public Checkpointer {
 
   base::Result<Restored> Restore(const std::vector<CommittedRef>& committed,
                                  state::StateStore* state) override;
+  base::Result<Restored> Take(const std::vector<CommittedRef>& committed,
+                              types::Generation generation, state::StateStore* state) override;
   base::Result<WrittenCheckpoint> Write(EpochCapture capture) override;
   void Confirm(types::Epoch epoch) override { retention_.Committed(epoch); }
   base::Status Collect(types::Generation generation_floor) override;
@@ -60,6 +62,9 @@ class EpochCheckpointer final : public Checkpointer {
   base::Status DropExpired(const ChainKey& key, const Chain& chain, state::StateStore* state);
   base::Status CheckEpoch(types::Epoch epoch) const;
   base::Result<WrittenCheckpoint> WriteAs(const std::string& object, EpochCapture* capture);
+  base::Status DropLocal(const Chains& chains, state::StateStore* state);
+  void JoinTaken(const EpochCapture& capture);
+  void PinReleased(const std::string& object, const EpochCapture& capture);
   void Adopt(EpochBuilder* builder);
   void KeepFiles();
   base::Status DeleteObject(const std::string& object, int* budget);
@@ -73,6 +78,7 @@ class EpochCheckpointer final : public Checkpointer {
   // Owned by the epoch thread.
   ChunkFiles files_;
   Chains chains_;
+  Chains taken_;  // of shards that no capture has had yet
   types::Epoch last_epoch_ = 0;
   types::Epoch failed_epoch_ = 0;  // 0: none
   int retry_ = 0;
@@ -101,6 +107,62 @@ base::Result<Restored> EpochCheckpointer::Restore(const std::vector<CommittedRef
   }
   KeepFiles();
   return restored;
+}
+
+base::Result<Restored> EpochCheckpointer::Take(const std::vector<CommittedRef>& committed,
+                                               types::Generation generation,
+                                               state::StateStore* state) {
+  CheckpointIdentity identity = options_.identity;
+  identity.generation = generation;
+  SJ_ASSIGN_OR_RETURN(RestorePlan plan, PlanRestore(committed, identity, store_));
+  for (auto& [key, chain] : plan.chains) {
+    chain.DropDead();
+  }
+  uint64_t before = files_.fetched_bytes();
+  SJ_RETURN_IF_ERROR(DropLocal(plan.chains, state));
+  SJ_RETURN_IF_ERROR(Ingest(plan.chains, state));
+  Restored restored = std::move(plan.restored);
+  restored.bytes = files_.fetched_bytes() - before;
+  restored.objects = static_cast<int>(plan.objects.size());
+  taken_.merge(plan.chains);
+  return restored;
+}
+
+// A shard that was here before has left entries in the local store.
+base::Status EpochCheckpointer::DropLocal(const Chains& chains, state::StateStore* state) {
+  const CheckpointIdentity& identity = options_.identity;
+  for (const auto& [key, chain] : chains) {
+    types::KeyGroupRange range =
+        types::ShardRange(key.first, identity.shards, identity.max_parallelism);
+    std::string from =
+        state::EncodeStateKey({key.second, static_cast<uint16_t>(range.begin), INT64_MIN, {}});
+    std::string to = state::KeyGroupEnd(key.second, static_cast<uint16_t>(range.end - 1));
+    SJ_RETURN_IF_ERROR(state->DeleteRange(from, to));
+  }
+  return base::OkStatus();
+}
+
+void EpochCheckpointer::JoinTaken(const EpochCapture& capture) {
+  for (const ShardState& shard : capture.shards) {
+    auto end = taken_.lower_bound({shard.shard + 1, 0});
+    for (auto it = taken_.lower_bound({shard.shard, 0}); it != end;) {
+      chains_.insert_or_assign(it->first, std::move(it->second));
+      it = taken_.erase(it);
+    }
+  }
+}
+
+// What a taker will read, and refer to until it has written its own.
+void EpochCheckpointer::PinReleased(const std::string& object, const EpochCapture& capture) {
+  std::set<std::string> objects = {object};
+  for (const auto& [key, chain] : chains_) {
+    for (const ChunkRef& chunk : chain.chunks) {
+      if (capture.released_shards.contains(key.first)) {
+        objects.insert(chunk.object);
+      }
+    }
+  }
+  retention_.Pin(objects);
 }
 
 base::Status EpochCheckpointer::Ingest(const Chains& chains, state::StateStore* state) {
@@ -173,6 +235,7 @@ base::Result<WrittenCheckpoint> EpochCheckpointer::Write(EpochCapture capture) {
 
 base::Result<WrittenCheckpoint> EpochCheckpointer::WriteAs(const std::string& object,
                                                            EpochCapture* capture) {
+  JoinTaken(*capture);
   EpochBuilder builder(options_, &files_, object);
   SJ_RETURN_IF_ERROR(builder.Build(chains_, capture));
   std::string footer;
@@ -198,6 +261,10 @@ base::Result<WrittenCheckpoint> EpochCheckpointer::WriteAs(const std::string& ob
     }
   }
   retention_.Written(capture->epoch, std::move(objects));
+  if (capture->released_to > 0) {
+    written.released_metadata = ReleaseMetadata(written.metadata, capture->released_to);
+    PinReleased(object, *capture);
+  }
   return written;
 }
 
@@ -212,10 +279,12 @@ void EpochCheckpointer::Adopt(EpochBuilder* builder) {
 void EpochCheckpointer::KeepFiles() {
   std::vector<const ChunkRef*> live;
   uint64_t bytes = 0;
-  for (const auto& [key, chain] : chains_) {
-    for (const ChunkRef& chunk : chain.chunks) {
-      live.push_back(&chunk);
-      bytes += chunk.length;
+  for (const Chains* chains : {&chains_, &taken_}) {
+    for (const auto& [key, chain] : *chains) {
+      for (const ChunkRef& chunk : chain.chunks) {
+        live.push_back(&chunk);
+        bytes += chunk.length;
+      }
     }
   }
   state_bytes_ = bytes;
@@ -294,7 +363,8 @@ base::Status CheckOptions(const CheckpointerOptions& options) {
   ObjectName longest = OwnName(identity);
   longest.epoch = INT64_MAX;
   longest.retry = INT32_MAX;
-  if (CommitMetadata(FormatObjectName(longest), "").size() > kCommitMetadataBytesMax) {
+  const std::string metadata = CommitMetadata(FormatObjectName(longest), "");
+  if (ReleaseMetadata(metadata, INT64_MAX).size() >= kCommitMetadataBytesMax) {
     return base::InvalidArgument(
         fmt::format("open checkpoints: job uid and incarnation are too long together"));
   }

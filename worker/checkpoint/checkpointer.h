@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -49,11 +50,16 @@ struct EpochCapture {
   std::vector<state::FrozenRun> runs;  // all threads' runs
   std::map<types::InputPartition, SourceState> sources;
   std::vector<ShardState> shards;  // `operators` left empty: filled from the chains
+  // Hand-over: shards that are in this capture for the last time, and the generation they are
+  // released to (0: nothing is released, source partitions neither).
+  types::Generation released_to = 0;
+  std::set<int> released_shards;
 };
 
 struct WrittenCheckpoint {
   std::string object;
-  std::string metadata;  // goes with every offset of the epoch's transaction
+  std::string metadata;           // goes with every offset of the epoch's transaction
+  std::string released_metadata;  // in its place for partitions that are released; empty: none are
   uint64_t bytes = 0;
   int puts = 0;
 };
@@ -90,6 +96,11 @@ class Checkpointer {
   };
   virtual base::Result<Restored> Restore(const std::vector<CommittedRef>& committed,
                                          state::StateStore* state) = 0;
+  // Hand-over: the same for units taken from another worker while this one runs, as a member of
+  // `generation`. Entries that `state` still has of the taken shards are dropped first. The chains
+  // join those of this worker with the first Write whose capture has the shard.
+  virtual base::Result<Restored> Take(const std::vector<CommittedRef>& committed,
+                                      types::Generation generation, state::StateStore* state) = 0;
   // Builds the chunks, merges where due, PUTs one object and verifies it. Not decided until
   // Confirm. Epochs rise; Write(n + 1) may come before Confirm(n) and builds on n. Shards that are
   // not in the capture are given up. After an error only the same epoch, with the same capture, may

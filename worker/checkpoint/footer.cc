@@ -18,9 +18,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 #include <utility>
 
+#include "api/base/check.h"
 #include "api/base/hash.h"
 #include "api/base/json.h"
 #include "worker/checkpoint/json_row.h"
@@ -34,6 +36,7 @@ using base::Json;
 constexpr std::string_view kMagic = "SJC1";
 constexpr size_t kSealBytes = 8;
 constexpr std::string_view kMetadataPrefix = "sj1:";
+constexpr std::string_view kReleasePrefix = "sj2:";
 constexpr size_t kHashBytes = 16;
 constexpr int64_t kShardsMax = 1 << 15;
 
@@ -230,6 +233,11 @@ class FooterReader {
   std::string error_;
 };
 
+bool ParseGeneration(std::string_view text, types::Generation* out) {
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *out);
+  return error == std::errc() && end == text.data() + text.size() && *out > 0 && text[0] != '0';
+}
+
 bool IsHash(std::string_view text) {
   return text.size() == kHashBytes && std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
@@ -273,20 +281,33 @@ std::string CommitMetadata(const std::string& object, std::string_view footer_js
                      base::Sha256Hex(footer_json).substr(0, kHashBytes));
 }
 
+std::string ReleaseMetadata(std::string_view metadata, types::Generation generation) {
+  SJ_CHECK(metadata.starts_with(kMetadataPrefix) && generation > 0);
+  return fmt::format("{}{}:{}", kReleasePrefix, metadata.substr(kMetadataPrefix.size()),
+                     generation);
+}
+
 base::Result<MetadataRef> ParseCommitMetadata(std::string_view metadata) {
   std::string_view rest = metadata;
-  size_t colon = rest.rfind(':');
+  MetadataRef ref;
+  const bool released = rest.starts_with(kReleasePrefix);
+  bool fine =
+      metadata.size() < kCommitMetadataBytesMax && (released || rest.starts_with(kMetadataPrefix));
+  rest.remove_prefix(std::min(rest.size(), kMetadataPrefix.size()));
+  if (released) {
+    size_t colon = std::min(rest.rfind(':'), rest.size());
+    fine = fine && ParseGeneration(rest.substr(std::min(colon + 1, rest.size())), &ref.released_to);
+    rest = rest.substr(0, colon);
+  }
+  size_t colon = std::min(rest.rfind(':'), rest.size());
+  ref.object = rest.substr(0, colon);
+  ref.footer_hash = rest.substr(std::min(colon + 1, rest.size()));
   ObjectName name;
-  if (metadata.size() > kCommitMetadataBytesMax || !rest.starts_with(kMetadataPrefix) ||
-      colon < kMetadataPrefix.size() || !IsHash(rest.substr(colon + 1)) ||
-      !ParseObjectName(rest.substr(kMetadataPrefix.size(), colon - kMetadataPrefix.size()),
-                       &name)) {
+  if (!fine || !IsHash(ref.footer_hash) || !ParseObjectName(ref.object, &name)) {
     return base::Corrupt(fmt::format("commit metadata \"{}\" is not a checkpoint's",
                                      base::HexEncode(metadata.substr(0, 100))));
   }
-  return MetadataRef{
-      std::string(rest.substr(kMetadataPrefix.size(), colon - kMetadataPrefix.size())),
-      std::string(rest.substr(colon + 1))};
+  return ref;
 }
 
 base::Result<std::string_view> FindFooter(std::string_view tail, size_t* wanted) {

@@ -79,11 +79,16 @@ std::string EncodeFooter(const Footer& footer);            // one line of JSON
 base::Result<Footer> DecodeFooter(std::string_view json);  // kCorrupt
 
 // An object is  chunk bytes... | footer JSON | footer length u32 LE | "SJC1".
-// The commit metadata is  "sj1:<object key>:<first 16 hex of the footer's SHA-256>".
+// The commit metadata is  "sj1:<object key>:<first 16 hex of the footer's SHA-256>", and of a
+// partition that its owner gives up in this very commit  "sj2:<object key>:<hash>:<generation>":
+// the release mark, for the generation that takes it.
 std::string CommitMetadata(const std::string& object, std::string_view footer_json);
+// REQUIRES: `metadata` is CommitMetadata's, generation > 0.
+std::string ReleaseMetadata(std::string_view metadata, types::Generation generation);
 struct MetadataRef {
   std::string object;
   std::string footer_hash;
+  types::Generation released_to = 0;  // 0: not released
 };
 base::Result<MetadataRef> ParseCommitMetadata(std::string_view metadata);  // kCorrupt
 inline constexpr size_t kCommitMetadataBytesMax = 200;

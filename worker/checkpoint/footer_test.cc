@@ -123,6 +123,26 @@ TEST(CommitMetadataTest, RoundTripsAndRefuses) {
   EXPECT_FALSE(ParseCommitMetadata(metadata + std::string(200, '0')).ok());
 }
 
+TEST(CommitMetadataTest, ReleaseMarkRoundTripsAndRefuses) {
+  std::string plain = CommitMetadata("uid-1/g3/1/11-f00d", "{}");
+  EXPECT_EQ(ParseCommitMetadata(plain)->released_to, 0);
+  std::string metadata = ReleaseMetadata(plain, 12);
+  EXPECT_EQ(metadata, "sj2:uid-1/g3/1/11-f00d:44136fa355b3678a:12");
+  base::Result<MetadataRef> ref = ParseCommitMetadata(metadata);
+  ASSERT_TRUE(ref.ok());
+  EXPECT_EQ(ref->object, "uid-1/g3/1/11-f00d");
+  EXPECT_EQ(ref->footer_hash, "44136fa355b3678a");
+  EXPECT_EQ(ref->released_to, 12);
+  for (std::string bad :
+       {"sj2:", "sj2::", "sj2:::", "sj2:uid-1/g3/1/11-f00d:44136fa355b3678a",
+        "sj2:uid-1/g3/1/11-f00d:44136fa355b3678a:", "sj2:uid-1/g3/1/11-f00d:44136fa355b3678a:0",
+        "sj2:uid-1/g3/1/11-f00d:44136fa355b3678a:-1", "sj2:uid-1/g3/1/11-f00d:44136fa355b3678a:01",
+        "sj1:uid-1/g3/1/11-f00d:44136fa355b3678a:12",
+        "sj2:uid-1/g3/1/11-f00d:44136fa355b3678a:12x"}) {
+    EXPECT_EQ(ParseCommitMetadata(bad).status().kind(), base::ErrorKind::kCorrupt) << bad;
+  }
+}
+
 TEST(ObjectNameTest, RoundTripsAndRefuses) {
   ObjectName name;
   for (std::string text : {"u/g0/0/1-a", "0b5e-uid/g12/34/56-ab12", "u/g1/0/7-x-r3"}) {

@@ -40,6 +40,11 @@ class Footers {
     if (!parsed.ok()) {
       return std::move(parsed).status().WithContext(Name(ref.partition));
     }
+    if (parsed->released_to > identity_.generation) {
+      return base::InvalidArgument(fmt::format("{} is released to generation {}, this is {}",
+                                               Name(ref.partition), parsed->released_to,
+                                               identity_.generation));
+    }
     auto it = found_.find(parsed->object);
     if (it == found_.end()) {
       base::Result<Loaded> loaded = Load(parsed->object);

@@ -40,6 +40,11 @@ void Retention::Committed(types::Epoch epoch) {
   }
 }
 
+void Retention::Pin(const std::set<std::string>& objects) {
+  std::lock_guard lock(mu_);
+  pinned_.insert(objects.begin(), objects.end());
+}
+
 std::vector<std::string> Retention::Garbage() const {
   std::lock_guard lock(mu_);
   std::vector<std::string> out;
@@ -92,6 +97,9 @@ bool Retention::full() const {
 }
 
 bool Retention::RefersLocked(const std::string& object) const {
+  if (pinned_.contains(object)) {
+    return true;
+  }
   for (const auto* list : {&committed_, &written_}) {
     for (const Kept& kept : *list) {
       if (kept.objects.contains(object)) {

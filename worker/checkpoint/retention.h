@@ -31,6 +31,9 @@ class Retention {
   // An object that was, or may have been, stored and is in no footer.
   void Abandoned(const std::string& object);
   void Committed(types::Epoch epoch);
+  // These stay as long as this object lives: a unit was handed over with them, and the worker that
+  // took it may refer to them for as long as it likes.
+  void Pin(const std::set<std::string>& objects);
 
   // Own objects that no retained or undecided checkpoint refers to any more.
   std::vector<std::string> Garbage() const;
@@ -53,9 +56,10 @@ class Retention {
   const ObjectName own_;
   const int retain_;
   mutable std::mutex mu_;
-  std::deque<Kept> committed_;  // guarded by mu_; at most retain_, oldest first
-  std::deque<Kept> written_;    // guarded by mu_; undecided, oldest first
-  std::set<std::string> garbage_;
+  std::deque<Kept> committed_;     // guarded by mu_; at most retain_, oldest first
+  std::deque<Kept> written_;       // guarded by mu_; undecided, oldest first
+  std::set<std::string> pinned_;   // guarded by mu_
+  std::set<std::string> garbage_;  // guarded by mu_
 };
 
 }  // namespace sj::worker::checkpoint

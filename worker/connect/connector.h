@@ -81,6 +81,8 @@ class SourceReader {
   // *out was filled. `epoch` is the epoch dead letters belong to. Partitions take turns fairly.
   virtual base::Result<bool> Poll(size_t rows_max, std::chrono::milliseconds wait,
                                   types::Epoch epoch, SourceBatch* out) = 0;
+  // Another worker reads this partition from now on: Poll gives nothing more of it.
+  virtual void Drop(int partition) = 0;
   // A file descriptor that becomes readable when Poll may have something, or -1.
   virtual int wake_fd() const { return -1; }
   // What is known without asking the network.

@@ -44,6 +44,8 @@ class ExchangeReader {
       const std::function<base::Status(const ExchangeRecord&)>& take) = 0;
   // Next offset to be read of a partition, control records included: reaches the stable end.
   virtual int64_t Position(const types::InputPartition& partition) = 0;
+  // Another worker reads this partition from now on: Poll gives nothing more of it.
+  virtual void Drop(const types::InputPartition& partition) = 0;
   virtual int wake_fd() const = 0;
 };
 
@@ -58,6 +60,9 @@ class ExchangeLog {
   // The last stable offset now. A transaction whose commit has just returned may still hold it for
   // some milliseconds; one whose producer has been fenced does not.
   virtual base::Result<int64_t> StableEnd(const types::InputPartition& partition) = 0;
+  // The end of the log now, records of open transactions included: behind everything that any
+  // worker's broker has acknowledged.
+  virtual base::Result<int64_t> End(const types::InputPartition& partition) = 0;
   virtual base::Result<std::unique_ptr<ExchangeReader>> OpenReader(
       const std::vector<ExchangeStart>& starts) = 0;
   // Deletes records before the offsets: they are in committed checkpoints. Best effort.

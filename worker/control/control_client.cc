@@ -197,6 +197,24 @@ void ControlClient::Nudge() {
   changed_.notify_all();
 }
 
+int64_t ControlClient::GenerationLocked() const {
+  JobStatus status = board_->Get();
+  return status.hand_over.done ? std::max<int64_t>(generation_, status.generation) : generation_;
+}
+
+bool ControlClient::HandsOverLocked() const {
+  return offered_ && offered_->generation == known_generation_ && offered_->hand_over_from > 0 &&
+         offered_->hand_over_from == GenerationLocked();
+}
+
+std::optional<runtime::HandOverOrder> ControlClient::HandOver() {
+  std::lock_guard<std::mutex> lock(mu_);
+  if (!HandsOverLocked() || started_generation_ < offered_->generation) {
+    return std::nullopt;
+  }
+  return runtime::HandOverOrder{offered_->generation, offered_->replicas};
+}
+
 void ControlClient::SetGeneration(int64_t generation) {
   std::lock_guard<std::mutex> lock(mu_);
   generation_ = generation;
@@ -216,12 +234,17 @@ wire::HeartbeatRequest ControlClient::Report(int64_t* cleanups) {
   report.worker = {options_.job, options_.ordinal, incarnation_};
   report.sequence = ++sequence_;
   report.phase = fenced_ ? wire::WorkerPhase::kFenced : PhaseOf(status.phase);
-  report.generation = generation_;
+  report.generation = GenerationLocked();
+  if (status.hand_over.generation > 0) {
+    report.hand_over = wire::HandOverReport{status.hand_over.generation, status.hand_over.to_give,
+                                            status.hand_over.gave, status.hand_over.to_take,
+                                            status.hand_over.took};
+  }
   report.epoch = status.epoch;
   report.last_epoch_time = status.committed_at;
   report.last_epoch_duration = base::Millis(status.epoch_duration_ms);
   report.last_epoch_bytes = static_cast<int64_t>(status.checkpoint_bytes);
-  if (status.generation == generation_) {
+  if (status.generation == report.generation) {
     report.oldest_generation = status.oldest_generation;
   }
   if (status.lag_records >= 0) {
@@ -379,8 +402,12 @@ void ControlClient::Take(const wire::HeartbeatResponse& response) {
     command_ = response.command;
     // Once true it stays true, also in later generations.
     generation_floor_ = std::max(generation_floor_, response.generation_floor.value_or(0));
+    if (response.assignment) {
+      offered_ = response.assignment;
+    }
     // Replaced without a word: the same as a drain. A zombie's commit is fenced anyway.
-    if (command == wire::Command::kNone && generation_ != 0 && known_generation_ > generation_) {
+    if (command == wire::Command::kNone && generation_ != 0 &&
+        known_generation_ > GenerationLocked() && !HandsOverLocked()) {
       command = wire::Command::kDrain;
     }
     changed_.notify_all();

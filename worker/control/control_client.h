@@ -18,6 +18,7 @@
 #include "api/base/http_client.h"
 #include "api/base/status.h"
 #include "api/control/messages.h"
+#include "worker/runtime/job_config.h"
 #include "worker/runtime/job_status.h"
 
 namespace sj::worker::control {
@@ -80,6 +81,8 @@ class ControlClient {
   void SetGeneration(int64_t generation);
   // For JobHooks: what the operator said last of the oldest generation still referred to; 0: never.
   int64_t generation_floor();
+  // For JobHooks: START of a generation that this worker's is handed over to while it runs.
+  std::optional<runtime::HandOverOrder> HandOver();
   // Sends a heartbeat now: something changed that the operator waits for.
   void Nudge();
   // Waits until a heartbeat that said `phase` was answered, at most `at_most`. True: it was.
@@ -102,6 +105,10 @@ class ControlClient {
   // The same, but ended by a heartbeat's answer that tells of a newer generation than `known`.
   void PauseForNews(base::Millis time, int64_t known);
   int64_t KnownGeneration();
+  // REQUIRES for both: mu_ is held. The generation this worker has, a hand-over included; and
+  // whether the newest one is a hand-over of it.
+  int64_t GenerationLocked() const;
+  bool HandsOverLocked() const;
 
   const ControlOptions options_;
   runtime::StatusBoard* const board_;
@@ -115,13 +122,14 @@ class ControlClient {
 
   std::mutex mu_;
   std::condition_variable changed_;
-  bool stopping_ = false;           // guarded by mu_
-  bool fenced_ = false;             // guarded by mu_
-  bool nudged_ = false;             // guarded by mu_
-  int64_t generation_ = 0;          // guarded by mu_: what this worker has
-  int64_t known_generation_ = 0;    // guarded by mu_: what the operator said
-  int64_t started_generation_ = 0;  // guarded by mu_
-  int64_t generation_floor_ = 0;    // guarded by mu_
+  bool stopping_ = false;                           // guarded by mu_
+  bool fenced_ = false;                             // guarded by mu_
+  bool nudged_ = false;                             // guarded by mu_
+  int64_t generation_ = 0;                          // guarded by mu_: what this worker has
+  int64_t known_generation_ = 0;                    // guarded by mu_: what the operator said
+  int64_t started_generation_ = 0;                  // guarded by mu_
+  int64_t generation_floor_ = 0;                    // guarded by mu_
+  std::optional<sj::control::Assignment> offered_;  // guarded by mu_: newest by heartbeat
   sj::control::Command command_ = sj::control::Command::kNone;  // guarded by mu_
   int64_t sequence_ = 0;                                        // guarded by mu_
   std::unique_ptr<base::HttpCancel> in_flight_;                 // guarded by mu_

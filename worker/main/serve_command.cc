@@ -176,6 +176,7 @@ bool Server::RunGeneration(const sj::control::Assignment& assignment) {
   config_.partitions = assignment.partitions;
   config_.fence_ordinals = assignment.fence_ordinals;
   config_.committed_partitions = assignment.committed_partitions;
+  config_.hand_over = assignment.hand_over_from > 0;
   drain_.store(false);
   stop_run_.store(leave_.load());
   client_->SetGeneration(assignment.generation);
@@ -184,12 +185,17 @@ bool Server::RunGeneration(const sj::control::Assignment& assignment) {
   hooks.confirm_generation = [this] { return client_->Confirm(config_.generation); };
   hooks.on_stage = [this](RunStage) { client_->Nudge(); };
   hooks.generation_floor = [this] { return client_->generation_floor(); };
+  hooks.hand_over = [this] { return client_->HandOver(); };
   auto outcome = runtime::RunJob(config_, hooks, base::RealClock(), runtime::RestartPolicy{},
                                  &board_, stop_run_);
   if (!outcome.ok()) {
     exit_code_ = outcome.status().kind() == base::ErrorKind::kFenced ? kExitFenced : kExitFailed;
     client_->WaitReported(JobPhase::kFailed, kReportWithin);
     return false;
+  }
+  if (*outcome == runtime::Outcome::kRejoin) {
+    client_->WaitReported(JobPhase::kFailed, kReportWithin);
+    return !term_.load();
   }
   JobPhase last =
       *outcome == runtime::Outcome::kCompleted ? JobPhase::kCompleted : JobPhase::kStopped;

@@ -47,10 +47,10 @@ base::Status EdgeSender::Push(types::Batch batch) {
 }
 
 base::Status EdgeSender::SendShard(int shard, types::Batch rows) {
-  if (!run_->own.OwnsShard(shard)) {
+  int owner = local_->placement().ThreadOfShard(shard);
+  if (owner < 0) {
     return SendRemote(shard, rows);
   }
-  int owner = run_->own.ThreadOfShard(shard);
   if (owner == thread_) {
     return local_->TakeRows(edge_.edge->id, shard, std::move(rows));
   }
@@ -102,14 +102,12 @@ base::Status EdgeSender::Announce(const std::vector<NamedMark>& marks) {
     run_->ports[to]->waker.Wake();
   }
   SJ_RETURN_IF_ERROR(local_->TakeMarks(edge_.edge->id, marks));
-  types::KeyGroupRange mine = run_->own.WorkerShards();
-  if (mine.size() == run_->own.shards) {
-    return base::OkStatus();
-  }
   payload_.clear();
-  EncodeMarks(marks, &payload_);
   for (int shard = 0; shard < run_->own.shards; ++shard) {
-    if (!mine.Contains(shard)) {
+    if (!local_->placement().OwnsShard(shard)) {
+      if (payload_.empty()) {
+        EncodeMarks(marks, &payload_);
+      }
       SJ_RETURN_IF_ERROR(Produce(shard, payload_));
     }
   }

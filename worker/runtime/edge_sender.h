@@ -21,7 +21,8 @@ class LocalShards {
   virtual base::Status TakeRows(int edge, int shard, types::Batch rows) = 0;
   virtual base::Status TakeMarks(int edge, const std::vector<NamedMark>& marks) = 0;
   virtual types::Epoch epoch() const = 0;
-  virtual void NoteOutput() = 0;  // something went into the epoch's transaction
+  virtual void NoteOutput() = 0;                   // something went into the epoch's transaction
+  virtual const Placement& placement() const = 0;  // in this epoch
 };
 
 class EdgeSender final : public exec::Output {

@@ -3,9 +3,11 @@
 #include "worker/runtime/epoch_loop.h"
 
 #include <algorithm>
+#include <set>
 
 #include "api/base/failpoint.h"
 #include "api/base/log.h"
+#include "worker/runtime/positions.h"
 
 namespace sj::worker::runtime {
 namespace {
@@ -20,7 +22,12 @@ constexpr std::chrono::seconds kBusySample{1};
 
 EpochLoop::EpochLoop(RunContext* run, const JobHooks* hooks, StatusBoard* board,
                      const std::atomic<bool>* stop)
-    : run_(run), hooks_(hooks), board_(board), stop_(stop), base_(board->Get()) {
+    : run_(run),
+      hooks_(hooks),
+      board_(board),
+      stop_(stop),
+      hand_over_(run, hooks, board),
+      base_(board->Get()) {
   requested_at_ = cleaned_at_ = sampled_at_ = run->clock->Mono();
   board->Update([](JobStatus& s) { s.input.reset(); });
   next_tick_ = requested_at_ + run->config->epoch_interval;
@@ -28,7 +35,7 @@ EpochLoop::EpochLoop(RunContext* run, const JobHooks* hooks, StatusBoard* board,
 
 base::Result<Outcome> EpochLoop::Run() {
   for (types::Epoch epoch = run_->restored.epoch + 1;; ++epoch) {
-    Wake wake = WaitForTick();
+    SJ_ASSIGN_OR_RETURN(Wake wake, WaitForTick());
     if (wake == Wake::kFailed) {
       std::lock_guard<std::mutex> lock(run_->mu);
       return run_->failure;
@@ -38,6 +45,7 @@ base::Result<Outcome> EpochLoop::Run() {
     }
     requested_at_ = run_->clock->Mono();
     next_tick_ = requested_at_ + run_->config->epoch_interval;
+    hand_over_.Prepare(epoch);
     for (auto& port : run_->ports) {
       port->requested.store(epoch, std::memory_order_release);
       port->waker.Wake();
@@ -45,26 +53,27 @@ base::Result<Outcome> EpochLoop::Run() {
     SJ_ASSIGN_OR_RETURN(auto captures, Collect(epoch));
     SJ_RETURN_IF_ERROR(Decide(epoch, std::move(captures)));
     Publish();
-    if (wake != Wake::kTick) {
-      return wake == Wake::kStop ? Outcome::kStopped : Outcome::kCompleted;
+    if (wake != Wake::kTick || hand_over_.left()) {
+      return wake == Wake::kFinished ? Outcome::kCompleted : Outcome::kStopped;
     }
   }
 }
 
-EpochLoop::Wake EpochLoop::WaitForTick() {
-  std::unique_lock<std::mutex> lock(run_->mu);
+base::Result<EpochLoop::Wake> EpochLoop::WaitForTick() {
   while (true) {
+    SJ_ASSIGN_OR_RETURN(bool now_please, hand_over_.Poll());
+    std::unique_lock<std::mutex> lock(run_->mu);
     if (run_->failed.load()) {
       return Wake::kFailed;
     }
     if (stop_->load()) {
       return Wake::kStop;
     }
-    if (AllFinished()) {
+    if (!hand_over_.active() && AllFinished()) {
       return Wake::kFinished;
     }
     base::MonoTime now = run_->clock->Mono();
-    if (now >= next_tick_) {
+    if (now_please || now >= next_tick_) {
       return Wake::kTick;
     }
     // Counters are read between epochs too: an interval may be minutes long.
@@ -118,7 +127,8 @@ base::Status EpochLoop::Decide(types::Epoch epoch, std::vector<ThreadCapture> ca
   // Before the upload: the next epoch's records wait for this flush.
   SJ_RETURN_IF_ERROR(run_->log->Flush(epoch));
   base::MonoTime now = run_->clock->Mono();
-  if (!changed && committed_at_ && now - *committed_at_ < kRecommitAfter) {
+  const bool must = hand_over_.Mark(&capture);
+  if (!must && !changed && committed_at_ && now - *committed_at_ < kRecommitAfter) {
     // What is committed is the state as of now: an idle job is not late.
     board_->Update([&](JobStatus& s) { s.committed_at = run_->clock->Wall(); });
     return base::OkStatus();
@@ -128,29 +138,42 @@ base::Status EpochLoop::Decide(types::Epoch epoch, std::vector<ThreadCapture> ca
   checkpoint::EpochCapture keep;
   keep.sources = capture.sources;
   keep.shards = capture.shards;
+  keep.released_to = capture.released_to;
   if (run_->checkpointer != nullptr) {
     SJ_ASSIGN_OR_RETURN(written, run_->checkpointer->Write(std::move(capture)));
   }
-  SJ_RETURN_IF_ERROR(run_->log->Commit(epoch, Positions(keep, written.metadata)));
+  SJ_RETURN_IF_ERROR(run_->log->Commit(epoch, Positions(keep, written)));
   if (run_->checkpointer != nullptr) {
     run_->checkpointer->Confirm(epoch);
   }
   committed_at_ = run_->clock->Mono();
   PublishCommit(epoch, written);
+  SJ_RETURN_IF_ERROR(hand_over_.Committed(epoch));
   SJ_RETURN_IF_ERROR(base::Failpoint("epoch.after_commit"));
   CleanUp(keep);
   return base::OkStatus();
 }
 
 std::vector<connect::CommittedPosition> EpochLoop::Positions(
-    const checkpoint::EpochCapture& capture, const std::string& metadata) const {
+    const checkpoint::EpochCapture& capture, const checkpoint::WrittenCheckpoint& written) const {
   std::vector<connect::CommittedPosition> positions;
   for (const auto& [partition, state] : capture.sources) {
-    positions.push_back({partition, state.offset, metadata});
+    positions.push_back({partition, state.offset, written.metadata});
   }
   for (const checkpoint::ShardState& shard : capture.shards) {
     for (const auto& [edge, offset] : shard.edge_offsets) {
-      positions.push_back({{run_->edges[edge].topic, shard.shard}, offset, metadata});
+      positions.push_back({{run_->edges[edge].topic, shard.shard}, offset, written.metadata});
+    }
+  }
+  if (capture.released_to > 0) {
+    std::set<types::InputPartition> released;
+    for (const auto& ref : InputsOf(*run_, run_->change->give)) {
+      released.insert(ref.partition);
+    }
+    for (connect::CommittedPosition& position : positions) {
+      if (released.contains(position.partition)) {
+        position.metadata = written.released_metadata;
+      }
     }
   }
   return positions;

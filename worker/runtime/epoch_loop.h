@@ -9,13 +9,18 @@
 #include <chrono>
 #include <vector>
 
+#include "worker/runtime/hand_over.h"
 #include "worker/runtime/input_meter.h"
 #include "worker/runtime/job_status.h"
 #include "worker/runtime/run_context.h"
 
 namespace sj::worker::runtime {
 
-enum class Outcome : uint8_t { kStopped, kCompleted };
+enum class Outcome : uint8_t {
+  kStopped,
+  kCompleted,
+  kRejoin,  // failed in a hand-over: only the operator knows which generation is to be run now
+};
 
 class EpochLoop {
  public:
@@ -28,13 +33,13 @@ class EpochLoop {
  private:
   enum class Wake : uint8_t { kTick, kStop, kFinished, kFailed };
 
-  Wake WaitForTick();
+  base::Result<Wake> WaitForTick();
   void Sleep(std::unique_lock<std::mutex>* lock, std::chrono::nanoseconds at_most);
   bool AllFinished() const;
   base::Result<std::vector<ThreadCapture>> Collect(types::Epoch epoch);
   base::Status Decide(types::Epoch epoch, std::vector<ThreadCapture> captures);
-  std::vector<connect::CommittedPosition> Positions(const checkpoint::EpochCapture& capture,
-                                                    const std::string& metadata) const;
+  std::vector<connect::CommittedPosition> Positions(
+      const checkpoint::EpochCapture& capture, const checkpoint::WrittenCheckpoint& written) const;
   void CleanUp(const checkpoint::EpochCapture& capture);
   void Publish();
   void SampleLoad(uint64_t busy_ns);
@@ -44,6 +49,7 @@ class EpochLoop {
   const JobHooks* hooks_;
   StatusBoard* board_;
   const std::atomic<bool>* stop_;
+  HandOver hand_over_;
   JobStatus base_;  // counters of earlier attempts
   base::MonoTime requested_at_;
   base::MonoTime next_tick_;

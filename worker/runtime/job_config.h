@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,9 @@ struct JobConfig {
   std::vector<int> fence_ordinals;        // ordinals of the generation before that are gone
   // As in control::Assignment. Absent: no operator keeps it.
   std::optional<std::map<std::string, int>> committed_partitions;
+  // The generation before goes on and hands its units over: this worker is new, and takes each of
+  // its units only when it is marked as released to `generation`.
+  bool hand_over = false;
 
   std::chrono::milliseconds epoch_interval{1000};
   int checkpoints_retained = 3;
@@ -51,6 +55,12 @@ struct JobConfig {
   std::chrono::milliseconds epoch_deadline{60'000};   // captures not in by then: the attempt fails
 };
 
+// START of the next generation, which differs from the one that runs in `replicas` only.
+struct HandOverOrder {
+  types::Generation generation = 0;
+  int replicas = 0;
+};
+
 struct JobHooks {
   Connectors connectors = RealConnectors();
   // After fencing, before any offset is read: is this generation still the current one? An error
@@ -58,6 +68,9 @@ struct JobHooks {
   std::function<base::Status()> check_generation;
   // The attempt reached this stage. Null: nobody listens.
   std::function<void(RunStage)> on_stage;
+  // Asked now and then by a running attempt: is its generation to be handed over while it runs?
+  // Null: never.
+  std::function<std::optional<HandOverOrder>()> hand_over;
   // The oldest generation any worker of the job still refers to; 0: unknown. Null: unknown.
   std::function<types::Generation()> generation_floor;
   // Set: the attempt starts no threads, see there. Null: it does. Not owned.

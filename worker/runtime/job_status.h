@@ -62,6 +62,14 @@ struct InputLoad {
   std::vector<PartitionLoad> hottest;  // by lag
 };
 
+// How far a hand-over got in this worker.
+struct HandOverStatus {
+  types::Generation generation = 0;  // 0: there was none
+  int to_give = 0, gave = 0;         // units: source partitions and shards
+  int to_take = 0, took = 0;
+  bool done = false;
+};
+
 struct JobStatus {
   JobPhase phase = JobPhase::kStarting;
   types::Generation generation = 0;
@@ -88,6 +96,7 @@ struct JobStatus {
   uint64_t state_bytes = 0;
   double busy_ratio = 0;  // of all task threads, over the last sample
   std::optional<InputLoad> input;
+  HandOverStatus hand_over;
   RunStage stage = RunStage::kConnect;
   base::Status error;  // why the last attempt ended; ok while running
   std::optional<base::WallTime> failed_at;

@@ -8,6 +8,7 @@
 #include "api/base/hash.h"
 #include "api/base/log.h"
 #include "worker/connect/traced_commit_log.h"
+#include "worker/runtime/positions.h"
 #include "worker/runtime/run_context.h"
 
 namespace sj::worker::runtime {
@@ -157,171 +158,6 @@ base::Status OpenState(const Connectors& make, RunContext* run) {
   return base::OkStatus();
 }
 
-using CommittedRef = checkpoint::Checkpointer::CommittedRef;
-
-std::vector<CommittedRef> OwnedInputs(const RunContext& run) {
-  std::vector<CommittedRef> inputs;
-  for (const auto& [table, count] : run.partition_counts) {
-    types::KeyGroupRange mine = run.own.WorkerPartitions(count);
-    for (int p = mine.begin; p < mine.end; ++p) {
-      inputs.push_back({{run.sources[table]->topic(), p}, 0, "", -1, -1});
-    }
-  }
-  types::KeyGroupRange shards = run.own.WorkerShards();
-  for (const EdgeInfo& edge : run.edges) {
-    for (int s = shards.begin; s < shards.end; ++s) {
-      inputs.push_back({{edge.topic, s}, 0, "", edge.edge->id, s});
-    }
-  }
-  return inputs;
-}
-
-// What the group has committed of our inputs.
-struct Positions {
-  std::vector<CommittedRef> committed;
-  std::vector<CommittedRef> missing;
-};
-
-base::Status NoPosition(const types::InputPartition& partition) {
-  return base::Corrupt("read committed offsets: partition " +
-                       InstanceName(partition.topic, partition.partition) +
-                       " has none although it was committed before; it expired or was deleted");
-}
-
-// Whether an epoch has committed this input before: a start at some default would lose or repeat
-// records. Without an operator nobody remembers; then sources are judged by IsNew, later.
-bool WasCommitted(const JobConfig& config, const CommittedRef& input, bool others_are) {
-  const bool shard = input.edge >= 0;
-  if (!config.committed_partitions) {
-    return shard && others_are;  // every epoch commits all of a worker's inputs
-  }
-  if (shard) {
-    return !config.committed_partitions->empty();
-  }
-  auto it = config.committed_partitions->find(input.partition.topic);
-  return it != config.committed_partitions->end() && input.partition.partition < it->second;
-}
-
-base::Result<Positions> ReadPositions(RunContext* run) {
-  std::vector<CommittedRef> inputs = OwnedInputs(*run);
-  std::vector<types::InputPartition> partitions;
-  for (const CommittedRef& input : inputs) {
-    partitions.push_back(input.partition);
-  }
-  SJ_ASSIGN_OR_RETURN(auto positions, run->log->ReadCommitted(partitions));
-  std::map<types::InputPartition, connect::CommittedPosition> by_partition;
-  for (auto& position : positions) {
-    by_partition[position.partition] = position;
-  }
-  Positions result;
-  for (CommittedRef& input : inputs) {
-    const connect::CommittedPosition& position = by_partition[input.partition];
-    if (position.offset == connect::kNoOffset) {
-      result.missing.push_back(input);
-      continue;
-    }
-    input.offset = position.offset;
-    input.metadata = position.metadata;
-    result.committed.push_back(input);
-  }
-  for (const CommittedRef& input : result.missing) {
-    if (WasCommitted(*run->config, input, !result.committed.empty())) {
-      return NoPosition(input.partition);
-    }
-  }
-  return result;
-}
-
-// Whether no epoch can have known this source partition: the topic got it later. Every shard keeps
-// a mark of each partition that sends to it, and a worker commits all its partitions at once. Where
-// neither tells of the topic, nobody can say, and it is not new.
-bool IsNew(const RunContext& run, const Positions& positions,
-           const types::InputPartition& partition) {
-  bool told = false;
-  for (const CommittedRef& other : positions.committed) {
-    if (other.partition.topic == partition.topic) {
-      told = true;
-      if (other.partition.partition > partition.partition) {
-        return false;
-      }
-    }
-  }
-  const std::string instance = InstanceName(partition.topic, partition.partition);
-  const std::string of_topic = InstanceName(partition.topic, 0);
-  for (const checkpoint::ShardState& shard : run.restored.shards) {
-    for (const auto& [edge, marks] : shard.senders) {
-      told = told || marks.contains(of_topic);
-      if (marks.contains(instance)) {
-        return false;
-      }
-    }
-  }
-  return told;
-}
-
-// Source partitions without a position: by the startup mode before the first commit of the job,
-// from their beginning when the topic got them later.
-base::Status StartSources(RunContext* run, const Positions& positions) {
-  const auto& before = run->config->committed_partitions;
-  const bool first = before ? before->empty() : positions.committed.empty();
-  for (const auto& [table, count] : run->partition_counts) {
-    connect::Source& source = *run->sources[table];
-    std::vector<int> numbers;
-    for (const CommittedRef& input : positions.missing) {
-      if (input.edge >= 0 || input.partition.topic != source.topic()) {
-        continue;
-      }
-      if (!before && !first && !IsNew(*run, positions, input.partition)) {
-        return NoPosition(input.partition);
-      }
-      numbers.push_back(input.partition.partition);
-    }
-    if (numbers.empty()) {
-      continue;
-    }
-    SJ_ASSIGN_OR_RETURN(auto starts,
-                        first ? source.ResolveStart(numbers) : source.ResolveBeginning(numbers));
-    for (const connect::PartitionStart& start : starts) {
-      checkpoint::SourceState state;
-      state.offset = start.offset;
-      state.end_offset = start.end_offset.value_or(-1);
-      run->restored.sources[{source.topic(), start.partition}] = state;
-    }
-    if (!first) {
-      base::LogInfo("new source partitions",
-                    {{"topic", source.topic()}, {"partitions", static_cast<int>(numbers.size())}});
-    }
-  }
-  return base::OkStatus();
-}
-
-// Shards without a position have no state: they begin with the first record of their partitions.
-base::Status StartShards(RunContext* run, const Positions& positions) {
-  std::map<int, checkpoint::ShardState> fresh;
-  for (const CommittedRef& input : positions.missing) {
-    if (input.edge < 0) {
-      continue;
-    }
-    checkpoint::ShardState& shard = fresh[input.shard];
-    shard.shard = input.shard;
-    int64_t earliest = 0;
-    if (run->exchange != nullptr) {
-      SJ_ASSIGN_OR_RETURN(earliest, run->exchange->Earliest(input.partition));
-    }
-    shard.edge_offsets[input.edge] = earliest;
-  }
-  for (const checkpoint::ShardState& shard : run->restored.shards) {
-    if (fresh.contains(shard.shard)) {  // an epoch commits all edges of a shard or none
-      return base::Corrupt("read committed offsets: shard " + std::to_string(shard.shard) +
-                           " has positions of some exchange topics only");
-    }
-  }
-  for (auto& [number, shard] : fresh) {
-    run->restored.shards.push_back(std::move(shard));
-  }
-  return base::OkStatus();
-}
-
 void Reach(RunStage stage, const JobHooks& hooks) {
   if (hooks.on_stage) {
     hooks.on_stage(stage);
@@ -337,7 +173,8 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
     SJ_RETURN_IF_ERROR(hooks.check_generation());
   }
   Reach(RunStage::kOffsets, hooks);
-  SJ_ASSIGN_OR_RETURN(Positions positions, ReadPositions(run));
+  SJ_ASSIGN_OR_RETURN(Positions positions,
+                      run->config->hand_over ? AwaitReleases(run, hooks) : ReadPositions(run));
   Reach(RunStage::kStore, hooks);
   SJ_RETURN_IF_ERROR(OpenState(hooks.connectors, run));
   SJ_RETURN_IF_ERROR(base::Failpoint("run.before_restore"));
@@ -345,7 +182,7 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
     SJ_RETURN_IF_ERROR(hooks.confirm_generation());
   }
   if (run->checkpointer == nullptr) {
-    positions = {{}, OwnedInputs(*run)};
+    positions = {{}, InputsOf(*run, UnitsOf(run->own, run->partition_counts))};
   }
   if (!positions.committed.empty()) {
     Reach(RunStage::kRestore, hooks);
@@ -413,10 +250,13 @@ void RunContext::WakeAll() {
 }
 
 base::Result<std::unique_ptr<RunContext>> OpenRun(const JobConfig& config, const JobHooks& hooks,
-                                                  const base::Clock& clock) {
+                                                  const base::Clock& clock,
+                                                  const std::atomic<bool>* stop) {
   auto run = std::make_unique<RunContext>();
   run->config = &config;
   run->clock = &clock;
+  run->stop_asked = stop;
+  run->generation = config.generation;
   run->own = {config.replicas, config.ordinal, config.threads, config.shards,
               config.max_parallelism};
   for (int t = 0; t < config.threads; ++t) {
@@ -430,6 +270,8 @@ base::Result<std::unique_ptr<RunContext>> OpenRun(const JobConfig& config, const
   SJ_RETURN_IF_ERROR(OpenConnectors(hooks.connectors, run.get()));
   SJ_RETURN_IF_ERROR(CountPartitions(run.get()));
   DescribeEdges(run.get());
+  run->gate.Init(run->depths);
+  run->placement = Placement(run->own, run->partition_counts);
   for (auto& sink : run->sinks) {
     if (sink != nullptr) {
       SJ_RETURN_IF_ERROR(sink->Check());

@@ -19,8 +19,10 @@
 #include "worker/connect/connector.h"
 #include "worker/connect/exchange.h"
 #include "worker/runtime/channel.h"
+#include "worker/runtime/drain_gate.h"
 #include "worker/runtime/job_config.h"
 #include "worker/runtime/ownership.h"
+#include "worker/runtime/placement.h"
 #include "worker/runtime/waker.h"
 #include "worker/state/state_store.h"
 
@@ -73,10 +75,24 @@ struct ThreadPort {
   std::vector<PartitionInput> inputs;  // guarded by mu; of all partitions the thread reads
 };
 
+// What every task thread does at the end of one epoch: a hand-over gives units away, or takes some.
+struct PlacementChange {
+  types::Epoch epoch = 0;
+  Placement placement;  // from the next epoch on
+  UnitSet give;
+  UnitSet take;
+  checkpoint::Restored restored;  // of the taken units
+};
+
 struct RunContext {
   const JobConfig* config = nullptr;
   const base::Clock* clock = nullptr;
+  const std::atomic<bool>* stop_asked = nullptr;  // by whoever started the attempt; may be null
+  // The share of `generation`. After the start `own.replicas`, `generation` and `placement` belong
+  // to the epoch thread: a hand-over changes them. The rest of `own` never changes.
   Ownership own;
+  types::Generation generation = 0;
+  Placement placement;
   std::unique_ptr<connect::CommitLog> log;
   std::unique_ptr<connect::ExchangeLog> exchange;         // null: one worker without Kafka
   std::vector<std::unique_ptr<connect::Source>> sources;  // by table; null: not read
@@ -93,16 +109,23 @@ struct RunContext {
   std::vector<std::unique_ptr<ThreadPort>> ports;               // by thread
   std::vector<std::vector<std::unique_ptr<Channel>>> channels;  // [from][to]; null on the diagonal
 
-  // Exchange partitions that still hold rows sent before this start: until none is left, sources
-  // wait, so that no row sent in memory overtakes one on the exchange topic.
-  std::atomic<int> undrained{0};
+  // Set by the epoch thread before it asks for the end of its epoch, read by the task threads
+  // there.
+  std::optional<PlacementChange> change;
+
+  // Holds sources back while exchange partitions still hold rows that must come first: those sent
+  // before this start, or before units were taken. In the second case the ends to drain to are
+  // known behind a commit only: the epoch thread publishes them under a new version.
+  DrainGate gate;
+  std::atomic<uint64_t> drain_version{0};
   std::atomic<bool> stop{false};
 
   // Captures and the first error, from task threads to the epoch thread.
   std::mutex mu;
   std::condition_variable changed;
-  std::vector<ThreadCapture> captures;  // guarded by mu
-  base::Status failure;                 // guarded by mu
+  std::vector<ThreadCapture> captures;                     // guarded by mu
+  base::Status failure;                                    // guarded by mu
+  std::map<types::InputPartition, int64_t> drain_targets;  // guarded by mu
   std::atomic<bool> failed{false};
 
   // Records the first error and wakes everybody. Thread-safe.
@@ -118,8 +141,10 @@ base::Result<std::map<std::string, int>> AskPartitions(const JobConfig& config);
 base::Status CheckTopics(const JobConfig& config);
 
 // Opens connectors, fences, checks the generation, reads committed positions, restores: in that
-// order. REQUIRES: ids in the plan are dense. The result has no threads yet.
+// order. REQUIRES: ids in the plan are dense. The result has no threads yet. `stop` ends waiting
+// for a hand-over (kCancelled); may be null.
 base::Result<std::unique_ptr<RunContext>> OpenRun(const JobConfig& config, const JobHooks& hooks,
-                                                  const base::Clock& clock);
+                                                  const base::Clock& clock,
+                                                  const std::atomic<bool>* stop);
 
 }  // namespace sj::worker::runtime

@@ -31,8 +31,8 @@ base::Result<std::unique_ptr<ShardTask>> ShardTask::Make(const ShardTaskOptions&
   context.max_parallelism = run.own.max_parallelism;
   context.key_groups = types::ShardRange(options.shard, run.own.shards, run.own.max_parallelism);
   context.restored_watermark_ms = task->watermark_ms_;
-  int shards = std::max(1, run.own.WorkerShards().size());
-  context.state_memory_bytes_max = run.config->state_memory_bytes_max / shards;
+  context.state_memory_bytes_max =
+      run.config->state_memory_bytes_max / static_cast<size_t>(std::max(1, options.shards));
   SJ_ASSIGN_OR_RETURN(task->fragment_,
                       exec::FragmentInstance::Make(run.config->plan, *options.edge->receiver,
                                                    context, options.terminals));

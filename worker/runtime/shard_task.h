@@ -18,6 +18,7 @@ struct ShardTaskOptions {
   const EdgeInfo* edge = nullptr;
   int shard = 0;
   const checkpoint::ShardState* restored = nullptr;  // null: nothing was stored yet
+  int shards = 1;                                    // of this worker, to share its memory
   exec::Terminals* terminals = nullptr;
   std::vector<EdgeSender*> edges;  // those the fragment sends into
 };

@@ -18,17 +18,15 @@ base::Result<std::unique_ptr<SourceTask>> SourceTask::Make(const SourceTaskOptio
   SJ_ASSIGN_OR_RETURN(task->fragment_,
                       exec::FragmentInstance::Make(options.run->config->plan, *options.fragment,
                                                    context, options.terminals));
-  SJ_RETURN_IF_ERROR(task->OpenPartitions());
+  SJ_RETURN_IF_ERROR(task->OpenPartitions(options));
   return task;
 }
 
-base::Status SourceTask::OpenPartitions() {
-  int count = run_->partition_counts.at(plan_->table);
-  types::KeyGroupRange mine = run_->own.ThreadPartitions(count, thread_);
+base::Status SourceTask::OpenPartitions(const SourceTaskOptions& options) {
   last_travel_ = run_->clock->Mono();
   std::vector<connect::PartitionStart> starts;
-  for (int number = mine.begin; number < mine.end; ++number) {
-    const auto& state = run_->restored.sources.at({source_->topic(), number});
+  for (int number : options.numbers) {
+    const auto& state = options.restored->sources.at({source_->topic(), number});
     by_number_[number] = partitions_.size();
     partitions_.push_back({number, state, last_travel_});
     finished_ += state.finished ? 1 : 0;
@@ -166,6 +164,24 @@ void SourceTask::AddInputs(std::vector<PartitionInput>* out) const {
   }
   for (const connect::PartitionLag& lag : reader_->Lag()) {
     out->push_back({plan_->table, lag});
+  }
+}
+
+void SourceTask::Drop(const UnitSet& units) {
+  for (size_t i = 0; i < partitions_.size();) {
+    if (!units.HasPartition(plan_->table, partitions_[i].number)) {
+      ++i;
+      continue;
+    }
+    if (reader_ != nullptr) {
+      reader_->Drop(partitions_[i].number);
+    }
+    finished_ -= partitions_[i].state.finished ? 1 : 0;
+    partitions_.erase(partitions_.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  by_number_.clear();
+  for (size_t i = 0; i < partitions_.size(); ++i) {
+    by_number_[partitions_[i].number] = i;
   }
 }
 

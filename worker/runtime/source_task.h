@@ -18,6 +18,8 @@ struct SourceTaskOptions {
   RunContext* run = nullptr;
   const plan::Fragment* fragment = nullptr;
   int thread = 0;
+  std::vector<int> numbers;                        // the partitions it reads
+  const checkpoint::Restored* restored = nullptr;  // has all of them
   exec::Terminals* terminals = nullptr;
   std::vector<EdgeSender*> edges;  // those the fragment sends into
 };
@@ -32,6 +34,9 @@ class SourceTask {
   base::Status Travel(base::MonoTime now, bool force);
   base::Status EndEpoch() { return fragment_->EndEpoch(); }
   void Capture(std::map<types::InputPartition, checkpoint::SourceState>* out) const;
+  // Reads these no more; those it does not have are left out. Call between two epochs.
+  void Drop(const UnitSet& units);
+  bool empty() const { return partitions_.empty(); }
 
   bool finished() const { return finished_ == partitions_.size() && !owed_; }
   int wake_fd() const { return reader_ == nullptr ? -1 : reader_->wake_fd(); }
@@ -49,7 +54,7 @@ class SourceTask {
   };
 
   SourceTask() = default;
-  base::Status OpenPartitions();
+  base::Status OpenPartitions(const SourceTaskOptions& options);
   base::Status Process(connect::SourceBatch batch);
   void NoteIdle(base::MonoTime now);
   base::Status Announce();

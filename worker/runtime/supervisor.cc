@@ -97,6 +97,7 @@ base::Result<Outcome> RunAttempt(const JobConfig& config, const JobHooks& hooks,
     s.phase = JobPhase::kStarting;
     s.generation = config.generation;
     s.oldest_generation.reset();
+    s.hand_over = {};
   });
   StageClock stages(clock);
   JobHooks staged = hooks;
@@ -114,7 +115,7 @@ base::Result<Outcome> RunAttempt(const JobConfig& config, const JobHooks& hooks,
       hooks.on_stage(stage);
     }
   };
-  SJ_ASSIGN_OR_RETURN(auto run, OpenRun(config, staged, clock));
+  SJ_ASSIGN_OR_RETURN(auto run, OpenRun(config, staged, clock, &stop));
   stages.Enter(RunStage::kRun);
   std::vector<std::unique_ptr<TaskThread>> threads;
   for (int t = 0; t < config.threads; ++t) {
@@ -163,7 +164,7 @@ base::Result<Outcome> RunJob(const JobConfig& config, const JobHooks& hooks,
     auto outcome = RunAttempt(config, hooks, clock, board, stop);
     if (outcome.ok()) {
       board->Update([&](JobStatus& s) {
-        s.phase = *outcome == Outcome::kStopped ? JobPhase::kStopped : JobPhase::kCompleted;
+        s.phase = *outcome == Outcome::kCompleted ? JobPhase::kCompleted : JobPhase::kStopped;
       });
       return outcome;
     }
@@ -173,6 +174,11 @@ base::Result<Outcome> RunJob(const JobConfig& config, const JobHooks& hooks,
       return Outcome::kStopped;  // nothing was running yet
     }
     NoteFailure(status, clock, board);
+    // What this worker owns now depends on what was committed, and on what the others do.
+    bool handing_over = config.hand_over || board->Get().hand_over.generation > config.generation;
+    if (handing_over && status.kind() != base::ErrorKind::kFenced) {
+      return Outcome::kRejoin;
+    }
     bool final = status.kind() == base::ErrorKind::kFenced ||
                  (policy.attempts_max > 0 && attempt >= policy.attempts_max);
     bool hopeless = status.retry() == base::Retry::kNever;

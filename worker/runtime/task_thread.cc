@@ -11,7 +11,6 @@ namespace sj::worker::runtime {
 namespace {
 
 constexpr int kMessagesPerStepMax = 64;
-constexpr int kExchangeRecordsPerStepMax = 256;
 constexpr std::chrono::milliseconds kIdleWaitMax{50};
 constexpr std::chrono::milliseconds kInputsEvery{250};
 
@@ -76,10 +75,7 @@ bool TaskThread::StepOnce() {
 base::Result<bool> TaskThread::StepInputs() {
   SJ_ASSIGN_OR_RETURN(bool exchange, StepExchange());
   SJ_ASSIGN_OR_RETURN(bool sources, StepSources());
-  base::MonoTime now = run_->clock->Mono();
-  for (auto& source : sources_) {
-    SJ_RETURN_IF_ERROR(source->Travel(now, false));
-  }
+  SJ_RETURN_IF_ERROR(TravelSources(false));
   if (!port_->finished.load(std::memory_order_relaxed) && Finished()) {
     port_->finished.store(true);
     std::lock_guard<std::mutex> lock(run_->mu);
@@ -88,8 +84,20 @@ base::Result<bool> TaskThread::StepInputs() {
   return exchange || sources;
 }
 
+// Watermarks must not overtake rows either.
+base::Status TaskThread::TravelSources(bool force) {
+  if (!run_->gate.MayRead(kSourceDepth)) {
+    return base::OkStatus();
+  }
+  base::MonoTime now = run_->clock->Mono();
+  for (auto& source : sources_) {
+    SJ_RETURN_IF_ERROR(source->Travel(now, force));
+  }
+  return base::OkStatus();
+}
+
 base::Result<bool> TaskThread::StepSources() {
-  if (run_->undrained.load(std::memory_order_acquire) > 0) {
+  if (!run_->gate.MayRead(kSourceDepth)) {
     return false;
   }
   for (const auto& sender : senders_) {
@@ -155,61 +163,23 @@ base::Status TaskThread::TakeMarks(int edge, const std::vector<NamedMark>& marks
 }
 
 base::Result<bool> TaskThread::StepExchange() {
-  if (exchange_ == nullptr) {
-    return false;
-  }
-  SJ_ASSIGN_OR_RETURN(
-      int got,
-      exchange_->Poll(kExchangeRecordsPerStepMax, std::chrono::milliseconds(0),
-                      [this](const connect::ExchangeRecord& r) { return TakeExchange(r); }));
-  if (got > 0 || run_->undrained.load(std::memory_order_relaxed) > 0) {
-    NoteDrained();
-  }
-  return got > 0;
+  return exchange_.Step([this](int edge, int shard, ExchangeMessage message) {
+    return TakeExchange(edge, shard, std::move(message));
+  });
 }
 
-base::Status TaskThread::TakeExchange(const connect::ExchangeRecord& record) {
-  ExchangeInput& input = inputs_[input_by_partition_.at({*record.topic, record.partition})];
-  const plan::Edge& edge = *run_->edges[input.edge].edge;
-  auto message = DecodeExchange(record.value, edge.schema);
-  if (!message.ok()) {
-    return std::move(message).status().WithContext(InstanceName(*record.topic, record.partition) +
-                                                   " offset " + std::to_string(record.offset));
-  }
+base::Status TaskThread::TakeExchange(int edge, int shard, ExchangeMessage message) {
   changed_ = true;
-  input.next_offset = record.offset + 1;
-  ShardTask* shard = shard_by_id_.at({input.edge, input.shard});
-  if (message->is_rows) {
-    return shard->TakeRows(std::move(message->rows));
-  }
-  return shard->TakeMarks(message->marks);
-}
-
-void TaskThread::NoteDrained() {
-  if (exchange_ == nullptr) {
-    return;
-  }
-  for (ExchangeInput& input : inputs_) {
-    int64_t position = exchange_->Position(input.partition);
-    if (position > input.next_offset) {
-      input.next_offset = position;  // transaction markers take offsets too
-    }
-    if (!input.drained && input.next_offset >= input.drain_to) {
-      input.drained = true;
-      if (run_->undrained.fetch_sub(1) == 1) {
-        run_->WakeAll();
-      }
-    }
-  }
+  ShardTask* task = shard_by_id_.at({edge, shard});
+  return message.is_rows ? task->TakeRows(std::move(message.rows)) : task->TakeMarks(message.marks);
 }
 
 base::Status TaskThread::BeginEpochEnd() {
-  base::MonoTime now = run_->clock->Mono();
+  SJ_RETURN_IF_ERROR(TravelSources(true));
   for (auto& source : sources_) {
-    SJ_RETURN_IF_ERROR(source->Travel(now, true));
     SJ_RETURN_IF_ERROR(source->EndEpoch());
   }
-  NoteDrained();
+  exchange_.NoteDrained();
   aligning_ = true;
   depth_ = 0;
   return SendMarkers(0);
@@ -258,9 +228,7 @@ base::Status TaskThread::EndEpoch() {
   for (auto& shard : shards_) {
     shard->Capture(&shards[shard->shard()], &capture.runs);
   }
-  for (const ExchangeInput& input : inputs_) {
-    shards[input.shard].edge_offsets[input.edge] = input.next_offset;
-  }
+  exchange_.Capture(&shards);
   for (auto& [number, shard] : shards) {
     capture.shards.push_back(std::move(shard));
   }
@@ -273,6 +241,9 @@ base::Status TaskThread::EndEpoch() {
   }
   capture.changed = changed_;
   changed_ = false;
+  if (run_->change && run_->change->epoch == epoch_) {
+    SJ_RETURN_IF_ERROR(ApplyChange(*run_->change));
+  }
   epoch_ += 1;
   aligning_ = false;
   depth_ = 0;
@@ -339,7 +310,8 @@ bool TaskThread::Finished() const {
 }
 
 void TaskThread::Wait() {
-  port_->waker.Wait(fds_, kIdleWaitMax);
+  bool open = run_->gate.MayRead(kSourceDepth);
+  port_->waker.Wait(open ? fds_ : exchange_fds_, kIdleWaitMax);
 }
 
 }  // namespace sj::worker::runtime

@@ -16,6 +16,7 @@
 
 #include "worker/exec/operator.h"
 #include "worker/runtime/edge_sender.h"
+#include "worker/runtime/exchange_inputs.h"
 #include "worker/runtime/run_context.h"
 #include "worker/runtime/shard_task.h"
 #include "worker/runtime/source_task.h"
@@ -38,6 +39,7 @@ class TaskThread final : public LocalShards, public exec::Terminals {
   base::Status TakeMarks(int edge, const std::vector<NamedMark>& marks) override;
   types::Epoch epoch() const override { return epoch_; }
   void NoteOutput() override { changed_ = true; }
+  const Placement& placement() const override { return placement_; }
 
   // Terminals
   exec::Output* Edge(int edge) override { return senders_[edge].get(); }
@@ -45,20 +47,17 @@ class TaskThread final : public LocalShards, public exec::Terminals {
 
  private:
   class SinkOutput;
-  struct ExchangeInput {
-    int edge = -1;
-    int shard = -1;
-    types::InputPartition partition;
-    int64_t next_offset = 0;
-    int64_t drain_to = 0;
-    bool drained = true;
-  };
-
   TaskThread(RunContext* run, int thread);
   base::Status MakeSinks();
-  base::Status MakeShards();
-  base::Status MakeSources();
+  base::Status MakeShards(const std::vector<int>& shards, const checkpoint::Restored& restored);
+  // `only`: the partitions in question, null: all of this thread's.
+  base::Status MakeSources(const checkpoint::Restored& restored, const UnitSet* only);
   base::Status OpenExchange();
+  void CollectWakeFds();
+  // Hand-over, between two epochs.
+  base::Status ApplyChange(const PlacementChange& change);
+  void Give(const UnitSet& units);
+  base::Status TakeOver(const PlacementChange& change);
   std::vector<EdgeSender*> SendersOf(const plan::Fragment& fragment);
 
   void Run();
@@ -66,11 +65,11 @@ class TaskThread final : public LocalShards, public exec::Terminals {
   base::Result<bool> Round();
   base::Result<bool> StepInputs();
   base::Result<bool> StepSources();
+  base::Status TravelSources(bool force);
   base::Result<bool> StepChannels();
   base::Status Handle(int from, ThreadMessage message);
   base::Result<bool> StepExchange();
-  base::Status TakeExchange(const connect::ExchangeRecord& record);
-  void NoteDrained();
+  base::Status TakeExchange(int edge, int shard, ExchangeMessage message);
   base::Status BeginEpochEnd();
   base::Status SendMarkers(int depth);
   base::Result<bool> StepAlign();
@@ -83,6 +82,7 @@ class TaskThread final : public LocalShards, public exec::Terminals {
   RunContext* run_;
   int thread_;
   ThreadPort* port_;
+  Placement placement_;
   std::thread runner_;
 
   types::Epoch epoch_ = 1;  // the epoch being processed
@@ -96,11 +96,10 @@ class TaskThread final : public LocalShards, public exec::Terminals {
   std::vector<std::unique_ptr<SourceTask>> sources_;
   std::vector<std::unique_ptr<ShardTask>> shards_;         // deepest edge first
   std::map<std::pair<int, int>, ShardTask*> shard_by_id_;  // (edge, shard)
-  std::vector<ExchangeInput> inputs_;
-  std::map<types::InputPartition, size_t> input_by_partition_;
-  std::unique_ptr<connect::ExchangeReader> exchange_;
-  std::vector<int> fds_;
-  base::MonoTime next_inputs_;  // when the partitions' positions are told again
+  ExchangeInputs exchange_;
+  std::vector<int> fds_;           // of all inputs
+  std::vector<int> exchange_fds_;  // of those that are read while the gate is closed
+  base::MonoTime next_inputs_;     // when the partitions' positions are told again
 };
 
 }  // namespace sj::worker::runtime

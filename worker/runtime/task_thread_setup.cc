@@ -8,7 +8,11 @@
 namespace sj::worker::runtime {
 
 TaskThread::TaskThread(RunContext* run, int thread)
-    : run_(run), thread_(thread), port_(run->ports[thread].get()) {
+    : run_(run),
+      thread_(thread),
+      port_(run->ports[thread].get()),
+      placement_(run->placement),
+      exchange_(run) {
   marker_depth_.assign(run->own.threads, 0);
 }
 
@@ -23,15 +27,10 @@ base::Result<std::unique_ptr<TaskThread>> TaskThread::Make(RunContext* run, int 
     task->senders_.push_back(std::make_unique<EdgeSender>(run, edge, thread, task.get()));
   }
   SJ_RETURN_IF_ERROR(task->MakeSinks());
-  SJ_RETURN_IF_ERROR(task->MakeShards());
-  SJ_RETURN_IF_ERROR(task->MakeSources());
+  SJ_RETURN_IF_ERROR(task->MakeShards(task->placement_.ThreadShards(thread), run->restored));
+  SJ_RETURN_IF_ERROR(task->MakeSources(run->restored, nullptr));
   SJ_RETURN_IF_ERROR(task->OpenExchange());
-  for (const auto& source : task->sources_) {
-    task->fds_.push_back(source->wake_fd());
-  }
-  if (task->exchange_ != nullptr) {
-    task->fds_.push_back(task->exchange_->wake_fd());
-  }
+  task->CollectWakeFds();
   return task;
 }
 
@@ -61,12 +60,13 @@ std::vector<EdgeSender*> TaskThread::SendersOf(const plan::Fragment& fragment) {
   return senders;
 }
 
-base::Status TaskThread::MakeShards() {
-  types::KeyGroupRange mine = run_->own.ThreadShards(thread_);
+base::Status TaskThread::MakeShards(const std::vector<int>& shards,
+                                    const checkpoint::Restored& restored) {
+  const int count = static_cast<int>(placement_.Shards().size());
   for (const EdgeInfo& edge : run_->edges) {
-    for (int shard = mine.begin; shard < mine.end; ++shard) {
-      ShardTaskOptions options{run_, &edge, shard, nullptr, this, SendersOf(*edge.receiver)};
-      for (const checkpoint::ShardState& state : run_->restored.shards) {
+    for (int shard : shards) {
+      ShardTaskOptions options{run_, &edge, shard, nullptr, count, this, SendersOf(*edge.receiver)};
+      for (const checkpoint::ShardState& state : restored.shards) {
         if (state.shard == shard) {
           options.restored = &state;
         }
@@ -82,12 +82,20 @@ base::Status TaskThread::MakeShards() {
   return base::OkStatus();
 }
 
-base::Status TaskThread::MakeSources() {
+base::Status TaskThread::MakeSources(const checkpoint::Restored& restored, const UnitSet* only) {
   for (const plan::Fragment& fragment : run_->config->plan.fragments) {
     if (fragment.input != plan::InputKind::kSource) {
       continue;
     }
-    SourceTaskOptions options{run_, &fragment, thread_, this, SendersOf(fragment)};
+    std::vector<int> numbers = placement_.ThreadPartitions(fragment.table, thread_);
+    if (only != nullptr) {
+      std::erase_if(numbers, [&](int n) { return !only->HasPartition(fragment.table, n); });
+      if (numbers.empty()) {
+        continue;
+      }
+    }
+    SourceTaskOptions options{run_, &fragment,          thread_, std::move(numbers), &restored,
+                              this, SendersOf(fragment)};
     SJ_ASSIGN_OR_RETURN(auto task, SourceTask::Make(options));
     sources_.push_back(std::move(task));
   }
@@ -95,37 +103,52 @@ base::Status TaskThread::MakeSources() {
 }
 
 base::Status TaskThread::OpenExchange() {
-  types::KeyGroupRange mine = run_->own.ThreadShards(thread_);
-  std::vector<connect::ExchangeStart> starts;
-  bool behind = false;
-  for (const EdgeInfo& edge : run_->edges) {
-    for (int shard = mine.begin; shard < mine.end; ++shard) {
-      ExchangeInput input;
-      input.edge = edge.edge->id;
-      input.shard = shard;
-      input.partition = {edge.topic, shard};
-      for (const checkpoint::ShardState& state : run_->restored.shards) {
-        auto offset = state.edge_offsets.find(input.edge);
-        if (state.shard == shard && offset != state.edge_offsets.end()) {
-          input.next_offset = offset->second;
-        }
-      }
-      if (run_->exchange != nullptr) {
-        SJ_ASSIGN_OR_RETURN(input.drain_to, run_->exchange->StableEnd(input.partition));
-        input.drained = input.next_offset >= input.drain_to;
-        behind = behind || !input.drained;
-        run_->undrained.fetch_add(input.drained ? 0 : 1);
-        starts.push_back({input.partition, input.next_offset});
-      }
-      input_by_partition_[input.partition] = inputs_.size();
-      inputs_.push_back(std::move(input));
-    }
+  SJ_RETURN_IF_ERROR(exchange_.Add(placement_.ThreadShards(thread_), run_->restored.shards));
+  SJ_RETURN_IF_ERROR(exchange_.DrainAtStart());
+  return exchange_.OpenReaders(run_->own.replicas == 1);
+}
+
+void TaskThread::CollectWakeFds() {
+  exchange_fds_.clear();
+  exchange_.AddWakeFds(&exchange_fds_);
+  fds_ = exchange_fds_;
+  for (const auto& source : sources_) {
+    fds_.push_back(source->wake_fd());
   }
-  // A single worker writes nothing to its exchange topics: nothing to read once they are drained.
-  if (starts.empty() || (run_->own.replicas == 1 && !behind)) {
-    return base::OkStatus();
+}
+
+base::Status TaskThread::ApplyChange(const PlacementChange& change) {
+  placement_ = change.placement;
+  Give(change.give);
+  SJ_RETURN_IF_ERROR(TakeOver(change));
+  // From now on others write to the exchange partitions of what stays.
+  SJ_RETURN_IF_ERROR(exchange_.OpenReaders(false));
+  CollectWakeFds();
+  return base::OkStatus();
+}
+
+void TaskThread::Give(const UnitSet& units) {
+  for (auto& source : sources_) {
+    source->Drop(units);
   }
-  SJ_ASSIGN_OR_RETURN(exchange_, run_->exchange->OpenReader(starts));
+  std::erase_if(sources_, [](const auto& source) { return source->empty(); });
+  for (int shard : units.shards) {
+    exchange_.Drop(shard);
+  }
+  std::erase_if(shard_by_id_, [&](const auto& item) { return units.HasShard(item.first.second); });
+  std::erase_if(shards_, [&](const auto& shard) { return units.HasShard(shard->shard()); });
+}
+
+base::Status TaskThread::TakeOver(const PlacementChange& change) {
+  std::vector<int> shards = placement_.ThreadShards(thread_);
+  std::erase_if(shards, [&](int shard) { return !change.take.HasShard(shard); });
+  SJ_RETURN_IF_ERROR(MakeShards(shards, change.restored));
+  SJ_RETURN_IF_ERROR(exchange_.Add(shards, change.restored.shards));
+  SJ_RETURN_IF_ERROR(MakeSources(change.restored, &change.take));
+  if (!change.take.empty()) {
+    changed_ = true;  // the next commit names them as ours
+    port_->finished.store(false);
+  }
   return base::OkStatus();
 }
 

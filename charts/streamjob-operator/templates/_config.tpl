@@ -27,6 +27,8 @@ workerImage:
   {{- with .Values.workerImagesAllowed }}
   allowed: {{ . | toJson }}
   {{- end }}
+rescale:
+  handOver: {{ .Values.rescale.handOver }}
 defaults:
   checkpoint:
     {{- with .Values.defaults.checkpoint }}

@@ -272,6 +272,7 @@ Result<World> MakeWorld(const Json& job, const Json& spec) {
   World world;
   world.settings = TestSettings();
   world.read = v1alpha1::ReadStreamJob(job);
+  world.settings.hand_over = Flag(spec, {"handOver"});
   const std::string& now = Text(spec, {"now"});
   SJ_ASSIGN_OR_RETURN(world.now, base::ParseTime(now.empty() ? "2026-01-01T01:00:00Z" : now));
   world.leading_since = world.now - Duration(spec, "leadingFor", Millis(3'600'000));
@@ -325,6 +326,10 @@ void PrintStatus(const v1alpha1::StreamJobStatus& status, std::string& out) {
     if (g.committed_partitions) {
       out += fmt::format("committed {}\n", base::DumpJson(Json(*g.committed_partitions)));
     }
+    if (g.hand_over) {
+      out += fmt::format("hand-over from generation {} of {}\n", g.hand_over->number,
+                         Workers(g.hand_over->replicas));
+    }
   }
   if (status.checkpoint) {
     out += fmt::format("checkpoint epoch={} failures={}\n", status.checkpoint->last_completed_epoch,
@@ -373,6 +378,10 @@ void PrintDirective(const Directive& directive, std::string& out) {
     out += fmt::format(" replicas={} fence={} state={}", directive.assignment->replicas,
                        base::DumpJson(Json(directive.assignment->fence_ordinals)),
                        directive.assignment->state_hash);
+    if (directive.assignment->hand_over_from > 0) {
+      out += fmt::format(" handOver={}/{}", directive.assignment->hand_over_from,
+                         directive.assignment->hand_over_replicas);
+    }
   }
   if (directive.check) {
     out += fmt::format(" check={} by={}", directive.check->spec_hash, directive.check_ordinal);

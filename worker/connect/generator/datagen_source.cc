@@ -66,6 +66,7 @@ class DatagenReader final : public SourceReader {
 
   base::Result<bool> Poll(size_t rows_max, std::chrono::milliseconds wait, types::Epoch,
                           SourceBatch* out) override;
+  void Drop(int partition) override;
   int wake_fd() const override { return timer_fd_; }
   std::vector<PartitionLag> Lag() override;
 
@@ -170,6 +171,11 @@ base::Result<bool> DatagenReader::Poll(size_t rows_max, std::chrono::millisecond
   stats_.records.fetch_add(out->records, std::memory_order_relaxed);
   Arm();
   return true;
+}
+
+void DatagenReader::Drop(int partition) {
+  std::erase_if(partitions_, [&](const Partition& each) { return each.number == partition; });
+  turn_ = 0;
 }
 
 std::vector<PartitionLag> DatagenReader::Lag() {

@@ -24,6 +24,7 @@ class KafkaExchangeReader final : public ExchangeReader {
   base::Result<int> Poll(int records_max, std::chrono::milliseconds wait,
                          const std::function<base::Status(const ExchangeRecord&)>& take) override;
   int64_t Position(const types::InputPartition& partition) override;
+  void Drop(const types::InputPartition& partition) override;
   int wake_fd() const override { return fetcher_->wake_fd(); }
 
  private:
@@ -77,6 +78,14 @@ int64_t KafkaExchangeReader::Position(const types::InputPartition& partition) {
   return kNoOffset;
 }
 
+void KafkaExchangeReader::Drop(const types::InputPartition& partition) {
+  for (FetchPartition& known : fetcher_->partitions()) {
+    if (known.id == partition) {
+      fetcher_->Finish(&known);
+    }
+  }
+}
+
 // The brokers learn of a new topic one by one.
 bool Passing(const base::Status& status) {
   return status.kind() == base::ErrorKind::kNotFound ||
@@ -127,6 +136,16 @@ base::Result<Client*> KafkaExchangeLog::Metadata() {
   return metadata_.get();
 }
 
+base::Result<Client*> KafkaExchangeLog::Uncommitted() {
+  std::lock_guard lock(mu_);
+  if (uncommitted_ == nullptr) {
+    SJ_ASSIGN_OR_RETURN(uncommitted_, Client::Make(cluster_, Role::kMetadata,
+                                                   {{"group.id", group_},
+                                                    {"isolation.level", "read_uncommitted"}}));
+  }
+  return uncommitted_.get();
+}
+
 base::Status KafkaExchangeLog::EnsureTopics(const std::vector<std::string>& topics,
                                             int partitions) {
   if (topics.empty()) {
@@ -159,6 +178,12 @@ base::Result<int64_t> KafkaExchangeLog::Earliest(const types::InputPartition& pa
 
 base::Result<int64_t> KafkaExchangeLog::StableEnd(const types::InputPartition& partition) {
   SJ_ASSIGN_OR_RETURN(Client * client, Metadata());
+  SJ_ASSIGN_OR_RETURN(LogRange range, ReadLogRange(*client, partition.topic, partition.partition));
+  return range.end;
+}
+
+base::Result<int64_t> KafkaExchangeLog::End(const types::InputPartition& partition) {
+  SJ_ASSIGN_OR_RETURN(Client * client, Uncommitted());
   SJ_ASSIGN_OR_RETURN(LogRange range, ReadLogRange(*client, partition.topic, partition.partition));
   return range.end;
 }

@@ -242,9 +242,22 @@ base::Result<bool> KafkaReader::Poll(size_t rows_max, std::chrono::milliseconds 
   return out->records > 0 || out->finished || out->next_offset != before;
 }
 
+void KafkaReader::Drop(int partition) {
+  dropped_.insert(partition);
+  std::erase(finished_at_start_, partition);
+  for (FetchPartition& each : fetcher_->partitions()) {
+    if (each.id.partition == partition) {
+      fetcher_->Finish(&each);
+    }
+  }
+}
+
 std::vector<PartitionLag> KafkaReader::Lag() {
   std::vector<PartitionLag> out;
   for (const FetchPartition& partition : fetcher_->partitions()) {
+    if (dropped_.contains(partition.id.partition)) {
+      continue;
+    }
     PartitionLag lag;
     lag.partition = partition.id.partition;
     lag.position = partition.position;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,7 @@ class KafkaReader final : public SourceReader {
 
   base::Result<bool> Poll(size_t rows_max, std::chrono::milliseconds wait, types::Epoch epoch,
                           SourceBatch* out) override;
+  void Drop(int partition) override;
   int wake_fd() const override { return fetcher_->wake_fd(); }
   std::vector<PartitionLag> Lag() override;
 
@@ -56,6 +58,7 @@ class KafkaReader final : public SourceReader {
   json::Decoder decoder_;
   std::vector<std::pair<int, int64_t>> ends_;  // partition -> first offset not to read
   std::vector<int> finished_at_start_;
+  std::set<int> dropped_;
   int rowtime_ = -1;  // index into the wanted columns
   int64_t event_time_limit_ = 0;
   std::shared_ptr<char[]> scratch_;  // reused when no column holds views; shared with nobody

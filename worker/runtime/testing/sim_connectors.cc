@@ -40,6 +40,10 @@ class SimReader final : public connect::SourceReader {
     return false;
   }
 
+  void Drop(int partition) override {
+    std::erase_if(starts_, [&](const PartitionStart& each) { return each.partition == partition; });
+  }
+
   std::vector<connect::PartitionLag> Lag() override { return {}; }
 
  private:
@@ -173,6 +177,7 @@ class SimExchangeReader final : public connect::ExchangeReader {
   int64_t Position(const types::InputPartition& partition) override {
     return positions_.at(partition);
   }
+  void Drop(const types::InputPartition& partition) override { positions_.erase(partition); }
   int wake_fd() const override { return -1; }
 
  private:
@@ -194,6 +199,9 @@ class SimExchangeLog final : public connect::ExchangeLog {
   base::Result<int64_t> Earliest(const types::InputPartition&) override { return 0; }
   base::Result<int64_t> StableEnd(const types::InputPartition& partition) override {
     return sim_->StableEnd(partition);
+  }
+  base::Result<int64_t> End(const types::InputPartition& partition) override {
+    return sim_->End(partition);
   }
   base::Result<std::unique_ptr<connect::ExchangeReader>> OpenReader(
       const std::vector<connect::ExchangeStart>& starts) override {

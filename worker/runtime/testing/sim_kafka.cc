@@ -17,6 +17,7 @@ class SimCommitLog final : public connect::CommitLog {
       : sim_(sim), prefix_(context.job_id + "."), ordinal_(context.ordinal) {
     std::lock_guard<std::mutex> lock(sim_->mu_);
     incarnation_ = ++sim_->incarnations_;
+    sim_->ordinals_[incarnation_] = ordinal_;
   }
   ~SimCommitLog() override { Close(); }
 
@@ -249,12 +250,22 @@ void SimKafka::CutAll() {
   changed_.notify_all();
 }
 
+void SimKafka::Cut(int ordinal) {
+  std::lock_guard<std::mutex> lock(mu_);
+  for (const auto& [incarnation, of] : ordinals_) {
+    if (of == ordinal) {
+      cut_.insert(incarnation);
+    }
+  }
+  changed_.notify_all();
+}
+
 base::Status SimKafka::OperationLocked(int64_t incarnation) {
   operations_ += 1;
   if (operations_ == fail_at_) {
     return base::Unavailable("injected failure of operation " + std::to_string(operations_));
   }
-  if (incarnation < cut_below_) {
+  if (incarnation < cut_below_ || cut_.contains(incarnation)) {
     return base::Unavailable("cut off");
   }
   return base::OkStatus();

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,8 @@ class SimKafka {
   int64_t operations();
   // Every commit log opened so far is cut off: its calls fail, as after kill -9.
   void CutAll();
+  // The same for those of one worker.
+  void Cut(int ordinal);
 
   // For a worker of this cluster. `sim` outlives it.
   static Connectors MakeConnectors(SimKafka* sim);
@@ -75,6 +78,8 @@ class SimKafka {
   int64_t fail_at_ = 0;
   int64_t incarnations_ = 0;
   int64_t cut_below_ = 0;
+  std::map<int64_t, int> ordinals_;  // by incarnation
+  std::set<int64_t> cut_;
 
  public:
   // What a source may deliver now.

@@ -137,7 +137,7 @@ class ClusterJob:
         written seldom, on purpose."""
         found = {}
         for _, metadata in self.case.committed().values():
-            name = re.fullmatch(r"sj1:.*/g\d+/(\d+)/(\d+)-[^:]*:\w+", metadata)
+            name = re.fullmatch(r"sj[12]:.*/g\d+/(\d+)/(\d+)-[^:]*:\w+(?::\d+)?", metadata)
             if name:
                 found[name[1]] = max(int(name[2]), found.get(name[1], 0))
         return min(found.values(), default=0)
