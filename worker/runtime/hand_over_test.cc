@@ -129,14 +129,16 @@ TEST(Placement, WhatStaysStaysOnItsThread) {
 
 void RunRescales(const std::vector<int>& replicas, int threads) {
   SimCluster cluster(kSql);
-  const int records = 60 * static_cast<int>(replicas.size());
+  constexpr int kShare = 80;  // of the input, while one rescale is under way
+  const int records = kShare * static_cast<int>(replicas.size()) + 5;
   auto expected = LoadInput(&cluster, records);
   SimCluster::Options options;
   options.threads = threads;
   options.shards = 16;
-  options.gate_max = records - 5;
+  cluster.LetIn(kShare);
   ASSERT_TRUE(Fine(cluster.Start(replicas[0], options)));
   for (size_t i = 1; i < replicas.size(); ++i) {
+    cluster.LetIn(kShare * static_cast<int64_t>(i + 1));
     ASSERT_TRUE(Fine(cluster.Rescale(replicas[i], {})));
   }
   EXPECT_EQ(cluster.handed_over(), static_cast<int>(replicas.size()) - 1);
@@ -159,21 +161,26 @@ void RunSmall(int64_t fail_at, const SimCluster::Disturb& up, const SimCluster::
   SimCluster cluster(kSql);
   auto expected = LoadInput(&cluster, 70);
   SimCluster::Options options;
-  options.gate_max = 65;
+  cluster.LetIn(10);
   ASSERT_TRUE(Fine(cluster.Start(1, options)));
+  cluster.LetIn(35);
   int64_t before = cluster.kafka().operations();
   cluster.kafka().FailAt(fail_at);
   ASSERT_TRUE(Fine(cluster.Rescale(2, up)));
+  cluster.LetIn(65);
   ASSERT_TRUE(Fine(cluster.Rescale(1, down)));
   *operations = cluster.kafka().operations() - before;
   ASSERT_TRUE(Fine(cluster.Finish()));
   ASSERT_EQ(Output(&cluster), expected) << "fail_at=" << fail_at;
 }
 
+// Every n with SJ_SIM_SECONDS of a minute or more, else some of them.
 TEST(HandOver, NthOperationFails) {
   int64_t operations = INT64_MAX;
   int64_t n = 1;
-  for (; n < operations && n < 1000; ++n) {
+  const char* seconds = std::getenv("SJ_SIM_SECONDS");
+  const int64_t step = seconds != nullptr && std::atoi(seconds) >= 60 ? 1 : 3;
+  for (; n < operations && n < 2000; n += step) {
     RunSmall(n, {}, {}, &operations);
     if (HasFatalFailure()) {
       FAIL() << "n=" << n;
@@ -199,15 +206,17 @@ TEST(HandOver, CutsZombiesAndChangedMinds) {
 void RunSeed(uint64_t seed) {
   std::mt19937_64 random(seed);
   SimCluster cluster(kSql);
-  const int records = 160;
+  constexpr int kShare = 30;
+  const int records = kShare * 5 + 5;
   auto expected = LoadInput(&cluster, records);
   SimCluster::Options options;
   options.threads = 1 + static_cast<int>(random() % 2);
   options.shards = random() % 2 == 0 ? 4 : 16;
-  options.gate_max = records - 5;
   options.gate_step = 1 + static_cast<int64_t>(random() % 3);
+  cluster.LetIn(kShare);
   ASSERT_TRUE(Fine(cluster.Start(1 + static_cast<int>(random() % 3), options)));
   for (int i = 0; i < 4; ++i) {
+    cluster.LetIn(kShare * (i + 2));
     SimCluster::Disturb disturb;
     if (random() % 3 == 0) {
       disturb.cut = static_cast<int>(random() % 4);

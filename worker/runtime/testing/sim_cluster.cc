@@ -176,7 +176,7 @@ base::Result<bool> SimCluster::WaitUntil(const std::function<bool()>& done, bool
     if (std::chrono::steady_clock::now() > end) {
       return base::Internal("nothing moves: " + Describe());
     }
-    gate_ = std::min(gate_ + options_.gate_step, options_.gate_max);
+    gate_ = std::min(gate_ + options_.gate_step, gate_max_);
     kafka_.SetGate(gate_);
     std::this_thread::sleep_for(kStep);  // NOLINT(pause): input comes in step by step
   }
@@ -299,7 +299,7 @@ base::Status SimCluster::Rescale(int replicas, const Disturb& disturb) {
 }
 
 base::Status SimCluster::Finish() {
-  options_.gate_max = INT64_MAX;
+  gate_max_ = INT64_MAX;
   gate_ = INT64_MAX - options_.gate_step - 1;
   auto all_completed = [&] {
     for (int ordinal = 0; ordinal < replicas_; ++ordinal) {

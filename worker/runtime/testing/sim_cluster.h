@@ -28,12 +28,13 @@ class SimCluster {
   struct Options {
     int threads = 1;
     int shards = 4;
-    // Every workload's topics hold more records than this in each partition; input beyond it is
-    // read in Finish only.
-    int64_t gate_max = 0;
     int64_t gate_step = 1;  // records of each partition let in about every millisecond
   };
   base::Status Start(int replicas, const Options& options);
+
+  // From now on input flows up to this many records of each partition. REQUIRES: the topics hold
+  // more; the rest is read in Finish only.
+  void LetIn(int64_t records) { gate_max_ = records; }
 
   // What happens to the rescale besides the faults SimKafka injects.
   struct Disturb {
@@ -73,6 +74,7 @@ class SimCluster {
   Options options_;
   std::list<std::unique_ptr<Worker>> workers_;  // of all times; addresses stay
   int64_t gate_ = 0;
+  int64_t gate_max_ = 0;
   int spawned_ = 0;
   int ordinals_used_ = 0;
   int handed_over_ = 0;
