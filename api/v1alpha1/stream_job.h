@@ -212,12 +212,13 @@ struct Condition {
 
 enum class GenerationStep : uint8_t { kPrepare, kStarted };
 
-// The assignment in force, written under an optimistic lock: see api/control/README.md.
 // The generation that goes on while it is handed over.
 struct HandOverFrom {
   int64_t number = 0;
   int replicas = 0;
 };
+
+// The assignment in force, written under an optimistic lock: see api/control/README.md.
 struct GenerationStatus {
   int64_t number = 0;
   GenerationStep step = GenerationStep::kPrepare;
