@@ -68,12 +68,13 @@ class TracedCommitLog final : public CommitLog {
     return Seen(std::move(status));
   }
 
+  uint64_t waited_ns() const override { return log_->waited_ns(); }
   void Cancel() override { log_->Cancel(); }
   void Close() override { log_->Close(); }
 
  private:
   void Say(std::string_view what, types::Epoch epoch, const std::string& positions) {
-    base::LogDebug(what, {{"generation", identity_.generation},
+    base::LogDebug(what, {{"generation", *identity_.generation},
                           {"ordinal", identity_.ordinal},
                           {"epoch", epoch},
                           {"positions", positions}});

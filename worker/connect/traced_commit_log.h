@@ -11,7 +11,9 @@
 namespace sj::worker::connect {
 
 struct TraceIdentity {
-  types::Generation generation = 0;
+  // The generation in force, which a hand-over changes. Not owned; read in calls of the epoch
+  // thread.
+  const types::Generation* generation = nullptr;
   int ordinal = 0;
 };
 

@@ -22,9 +22,11 @@ std::string LogOf(base::LogLevel level, Run run) {
 
 TEST(TracedCommitLog, SaysWhatIsTakenReadAndCommitted) {
   const std::string text = LogOf(base::LogLevel::kDebug, [] {
-    auto log = Traced(MakeMemoryCommitLog(), {3, 1});
+    types::Generation generation = 3;
+    auto log = Traced(MakeMemoryCommitLog(), {&generation, 1});
     ASSERT_TRUE(log->Fence({}).ok());
     ASSERT_TRUE(log->Commit(7, {{{"in", 0}, 5, "sj1:o:h"}, {{"in", 1}, 9, "sj2:o:h:4"}}).ok());
+    generation = 4;  // a hand-over came to its end
     ASSERT_TRUE(log->ReadCommitted({{"in", 1}, {"in", 2}}).ok());
   });
   for (const char* line : {
@@ -32,7 +34,7 @@ TEST(TracedCommitLog, SaysWhatIsTakenReadAndCommitted) {
            R"("message":"ids taken over","generation":3,"ordinal":1)",
            R"("message":"epoch committed","generation":3,"ordinal":1,"epoch":7,)"
            R"("positions":"in/0@5 in/1@9!4")",
-           R"("message":"positions read","generation":3,"ordinal":1,"epoch":0,)"
+           R"("message":"positions read","generation":4,"ordinal":1,"epoch":0,)"
            R"("positions":"in/1@9!4 in/2@-1")",
        }) {
     EXPECT_NE(text.find(line), std::string::npos) << line << " is not in\n" << text;
@@ -41,10 +43,11 @@ TEST(TracedCommitLog, SaysWhatIsTakenReadAndCommitted) {
 
 TEST(TracedCommitLog, SaysWhenItIsFenced) {
   const std::string directory = testing::TempDir() + "/traced_commit_log";
+  const types::Generation generation = 1;
   const std::string text = LogOf(base::LogLevel::kDebug, [&] {
     auto file = OpenFileCommitLog(directory);
     ASSERT_TRUE(file.ok());
-    auto log = Traced(std::move(file).value(), {1, 0});
+    auto log = Traced(std::move(file).value(), {&generation, 0});
     log->Close();
     ASSERT_FALSE(log->Commit(1, {{{"in", 0}, 5, "m"}}).ok());
   });
@@ -55,7 +58,10 @@ TEST(TracedCommitLog, SaysWhenItIsFenced) {
 TEST(TracedCommitLog, IsTheLogItselfAtOtherLevels) {
   auto plain = MakeMemoryCommitLog();
   const CommitLog* before = plain.get();
-  LogOf(base::LogLevel::kInfo, [&] { EXPECT_EQ(Traced(std::move(plain), {1, 0}).get(), before); });
+  const types::Generation generation = 1;
+  LogOf(base::LogLevel::kInfo, [&] {
+    EXPECT_EQ(Traced(std::move(plain), {&generation, 0}).get(), before);
+  });
 }
 
 }  // namespace

@@ -165,7 +165,7 @@ void Reach(RunStage stage, const JobHooks& hooks) {
 }
 
 base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
-  run->log = connect::Traced(std::move(run->log), {run->config->generation, run->config->ordinal});
+  run->log = connect::Traced(std::move(run->log), {&run->generation, run->config->ordinal});
   Reach(RunStage::kFence, hooks);
   SJ_RETURN_IF_ERROR(run->log->Fence(run->config->fence_ordinals));
   Reach(RunStage::kGeneration, hooks);

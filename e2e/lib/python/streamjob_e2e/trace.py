@@ -115,6 +115,7 @@ class Trace:
     def _commit(self, attempt, record):
         self.commits += 1
         epoch, who = record["epoch"], attempt.who
+        attempt.generation = record["generation"]  # the one in force: a hand-over changes it
         if attempt.lost:
             self._complain(who, f"commits epoch {epoch} after it was fenced")
         if epoch <= attempt.epoch:
