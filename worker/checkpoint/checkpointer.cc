@@ -52,7 +52,7 @@ class EpochCheckpointer final : public Checkpointer {
   base::Result<Restored> Take(const std::vector<CommittedRef>& committed,
                               types::Generation generation, state::StateStore* state) override;
   base::Result<WrittenCheckpoint> Write(EpochCapture capture) override;
-  void Confirm(types::Epoch epoch) override { retention_.Committed(epoch); }
+  void Confirm(types::Epoch epoch) override;
   base::Status Collect(types::Generation generation_floor) override;
   types::Generation OldestGeneration() const override { return retention_.OldestGeneration(); }
   uint64_t StateBytes() const override { return state_bytes_; }
@@ -64,6 +64,7 @@ class EpochCheckpointer final : public Checkpointer {
   base::Result<WrittenCheckpoint> WriteAs(const std::string& object, EpochCapture* capture);
   base::Status DropLocal(const Chains& chains, state::StateStore* state);
   void JoinTaken(const EpochCapture& capture);
+  void NoteCaptured(const EpochCapture& capture);
   void PinReleased(const std::string& object, const EpochCapture& capture);
   void Adopt(EpochBuilder* builder);
   void KeepFiles();
@@ -78,7 +79,10 @@ class EpochCheckpointer final : public Checkpointer {
   // Owned by the epoch thread.
   ChunkFiles files_;
   Chains chains_;
-  Chains taken_;  // of shards that no capture has had yet
+  Chains taken_;                                 // of shards that no capture has had yet
+  std::set<types::InputPartition> new_sources_;  // the same of everything taken over
+  std::set<int> new_shards_;
+  types::Epoch captured_in_ = 0;  // the first capture with all of that; 0: none yet, or committed
   types::Epoch last_epoch_ = 0;
   types::Epoch failed_epoch_ = 0;  // 0: none
   int retry_ = 0;
@@ -125,6 +129,15 @@ base::Result<Restored> EpochCheckpointer::Take(const std::vector<CommittedRef>& 
   restored.bytes = files_.fetched_bytes() - before;
   restored.objects = static_cast<int>(plan.objects.size());
   taken_.merge(plan.chains);
+  for (const CommittedRef& ref : committed) {
+    if (ref.edge < 0) {
+      new_sources_.insert(ref.partition);
+    } else {
+      new_shards_.insert(ref.shard);
+    }
+  }
+  captured_in_ = 0;
+  retention_.Took(plan.objects);
   return restored;
 }
 
@@ -149,6 +162,31 @@ void EpochCheckpointer::JoinTaken(const EpochCapture& capture) {
       chains_.insert_or_assign(it->first, std::move(it->second));
       it = taken_.erase(it);
     }
+  }
+}
+
+void EpochCheckpointer::NoteCaptured(const EpochCapture& capture) {
+  if (new_sources_.empty() && new_shards_.empty()) {
+    return;
+  }
+  for (const auto& [partition, source] : capture.sources) {
+    new_sources_.erase(partition);
+  }
+  for (const ShardState& shard : capture.shards) {
+    new_shards_.erase(shard.shard);
+  }
+  if (new_sources_.empty() && new_shards_.empty()) {
+    captured_in_ = capture.epoch;
+  }
+}
+
+// Before its first commit here, what is committed of a taken unit names objects of its former
+// owner: a restart would need them.
+void EpochCheckpointer::Confirm(types::Epoch epoch) {
+  retention_.Committed(epoch);
+  if (captured_in_ != 0 && epoch >= captured_in_) {
+    captured_in_ = 0;
+    retention_.TakenAreCommitted();
   }
 }
 
@@ -261,6 +299,7 @@ base::Result<WrittenCheckpoint> EpochCheckpointer::WriteAs(const std::string& ob
     }
   }
   retention_.Written(capture->epoch, std::move(objects));
+  NoteCaptured(*capture);
   if (capture->released_to > 0) {
     written.released_metadata = ReleaseMetadata(written.metadata, capture->released_to);
     PinReleased(object, *capture);

@@ -45,6 +45,16 @@ void Retention::Pin(const std::set<std::string>& objects) {
   pinned_.insert(objects.begin(), objects.end());
 }
 
+void Retention::Took(const std::set<std::string>& objects) {
+  std::lock_guard lock(mu_);
+  taken_.insert(objects.begin(), objects.end());
+}
+
+void Retention::TakenAreCommitted() {
+  std::lock_guard lock(mu_);
+  taken_.clear();
+}
+
 std::vector<std::string> Retention::Garbage() const {
   std::lock_guard lock(mu_);
   std::vector<std::string> out;
@@ -77,15 +87,21 @@ bool Retention::Refers(const std::string& object) const {
 
 types::Generation Retention::OldestGeneration() const {
   std::lock_guard lock(mu_);
-  types::Generation oldest = own_.generation;
+  types::Generation oldest = OldestLocked(taken_);
   for (const auto* list : {&committed_, &written_}) {
     for (const Kept& kept : *list) {
-      for (const std::string& object : kept.objects) {
-        ObjectName name;
-        if (ParseObjectName(object, &name)) {
-          oldest = std::min(oldest, name.generation);
-        }
-      }
+      oldest = std::min(oldest, OldestLocked(kept.objects));
+    }
+  }
+  return oldest;
+}
+
+types::Generation Retention::OldestLocked(const std::set<std::string>& objects) const {
+  types::Generation oldest = own_.generation;
+  for (const std::string& object : objects) {
+    ObjectName name;
+    if (ParseObjectName(object, &name)) {
+      oldest = std::min(oldest, name.generation);
     }
   }
   return oldest;
@@ -97,7 +113,7 @@ bool Retention::full() const {
 }
 
 bool Retention::RefersLocked(const std::string& object) const {
-  if (pinned_.contains(object)) {
+  if (pinned_.contains(object) || taken_.contains(object)) {
     return true;
   }
   for (const auto* list : {&committed_, &written_}) {

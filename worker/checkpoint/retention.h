@@ -34,6 +34,9 @@ class Retention {
   // These stay as long as this object lives: a unit was handed over with them, and the worker that
   // took it may refer to them for as long as it likes.
   void Pin(const std::set<std::string>& objects);
+  // What units taken over refer to, until a footer that names it is committed.
+  void Took(const std::set<std::string>& objects);
+  void TakenAreCommitted();
 
   // Own objects that no retained or undecided checkpoint refers to any more.
   std::vector<std::string> Garbage() const;
@@ -51,6 +54,7 @@ class Retention {
     std::set<std::string> objects;
   };
   bool RefersLocked(const std::string& object) const;
+  types::Generation OldestLocked(const std::set<std::string>& objects) const;
   bool IsOwn(const std::string& object, ObjectName* name) const;
 
   const ObjectName own_;
@@ -59,6 +63,7 @@ class Retention {
   std::deque<Kept> committed_;     // guarded by mu_; at most retain_, oldest first
   std::deque<Kept> written_;       // guarded by mu_; undecided, oldest first
   std::set<std::string> pinned_;   // guarded by mu_
+  std::set<std::string> taken_;    // guarded by mu_
   std::set<std::string> garbage_;  // guarded by mu_
 };
 

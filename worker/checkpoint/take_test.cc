@@ -103,5 +103,33 @@ TEST(TakeTest, ShardMovesBetweenRunningWorkersAndBack) {
   ExpectRestorable(committed, moved.entries(), &store);
 }
 
+// Until the taker has committed the unit itself, what is committed names the giver's object, and a
+// sweep of old generations must not take it away.
+TEST(TakeTest, TakenObjectsAreReferredToUntilTheFirstCommit) {
+  MemoryStore store;
+  Worker giver(Identity(1, 0, "a"), &store);
+  Worker taker(Identity(2, 1, "b"), &store);
+  ASSERT_TRUE(giver.Restore({}).ok());
+  ASSERT_TRUE(taker.Restore({}).ok());
+  ModelJob moved(kMoved, 2), own({2, 3}, 3);
+  EpochCapture release = moved.NextEpoch(1, 0);  // without state: only the footer is of use
+  release.released_to = 3;
+  release.released_shards = {1};
+  Committed committed;
+  moved.CommitTo(&committed, Commit(&giver, std::move(release)).released_metadata);
+  Commit(&taker, own.NextEpoch(1, 10));
+  EXPECT_EQ(taker.checkpointer->OldestGeneration(), 2);
+  auto taken = taker.checkpointer->Take(RefsOf(committed, kMoved), 3, taker.state.get());
+  ASSERT_TRUE(taken.ok()) << taken.status().ToString();
+  EXPECT_EQ(taker.checkpointer->OldestGeneration(), 1);
+  Commit(&taker, own.NextEpoch(2, 10));  // an epoch that does not have it yet
+  EXPECT_EQ(taker.checkpointer->OldestGeneration(), 1);
+  auto written = taker.checkpointer->Write(Both(own.NextEpoch(3, 10), moved.NextEpoch(3, 0)));
+  ASSERT_TRUE(written.ok()) << written.status().ToString();
+  EXPECT_EQ(taker.checkpointer->OldestGeneration(), 1) << "not decided";
+  taker.checkpointer->Confirm(3);
+  EXPECT_EQ(taker.checkpointer->OldestGeneration(), 2);
+}
+
 }  // namespace
 }  // namespace sj::worker::checkpoint
