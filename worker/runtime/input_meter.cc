@@ -3,6 +3,7 @@
 #include "worker/runtime/input_meter.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace sj::worker::runtime {
@@ -37,7 +38,17 @@ void InputMeter::Threads(const Sample& sample, InputLoad* load) const {
                                     span * std::max<double>(static_cast<double>(threads), 1));
 }
 
+// Partitions that were handed over would come back with a rate of all the time in between.
+void InputMeter::ForgetOthers(const Sample& sample) {
+  std::set<types::InputPartition> here;
+  for (const NamedLag& input : sample.inputs) {
+    here.insert({input.topic, input.lag.partition});
+  }
+  std::erase_if(seen_, [&](const auto& entry) { return !here.contains(entry.first); });
+}
+
 void InputMeter::Partitions(const Sample& sample, InputLoad* load) {
+  ForgetOthers(sample);
   bool lag_time_known = true;
   int64_t lag_time = 0;
   for (const NamedLag& input : sample.inputs) {

@@ -46,6 +46,7 @@ class InputMeter {
   };
 
   void Threads(const Sample& sample, InputLoad* load) const;
+  void ForgetOthers(const Sample& sample);
   void Partitions(const Sample& sample, InputLoad* load);
 
   std::optional<Sample> last_;

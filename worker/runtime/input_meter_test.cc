@@ -108,6 +108,16 @@ TEST(InputMeter, LagTimeIsUnknownBeforeTheFirstRecordOrEnd) {
   EXPECT_FALSE(meter.load()->lag_time_ms.has_value());
 }
 
+TEST(InputMeter, APartitionThatComesBackBringsNoRateOfTheTimeAway) {
+  InputMeter meter;
+  meter.Take(At(1, {Partition(0, 10, 10, 10)}));
+  meter.Take(At(2, {}));  // another worker has it
+  meter.Take(At(3, {Partition(0, 90'000, 90'000, 90'000)}));
+  meter.Take(At(4, {Partition(0, 90'010, 90'010, 90'010)}));
+  ASSERT_EQ(meter.load()->hottest.size(), 1u);
+  EXPECT_LE(meter.load()->hottest[0].arrival_rate, 10);
+}
+
 TEST(InputMeter, CountersThatFallAreNoWork) {
   InputMeter meter;
   meter.Take(At(5, {Partition(0, 10, 10, 500)}));
