@@ -58,7 +58,7 @@ autoscale::Observation ObserveLoad(const v1alpha1::StreamJob& job,
   if (job.status.generation) {
     const v1alpha1::GenerationStatus& generation = *job.status.generation;
     seen.generation = generation.number;
-    seen.started = generation.step == v1alpha1::GenerationStep::kStarted;
+    seen.started = generation.step == v1alpha1::GenerationStep::kStarted && !generation.hand_over;
     seen.replicas = generation.replicas;
     seen.spec_hash = generation.spec_hash;
     seen.step_at = generation.started_at;
