@@ -181,7 +181,9 @@ control::HeartbeatResponse AnswerHeartbeat(const Directive& directive,
 
 std::optional<int64_t> GenerationFloor(const Directive& directive,
                                        const std::vector<const control::HeartbeatRequest*>& beats) {
-  if (!directive.assignment || directive.started_generation != directive.generation) {
+  // In a hand-over units are between two workers: neither may speak for them.
+  if (!directive.assignment || directive.assignment->hand_over_from > 0 ||
+      directive.started_generation != directive.generation) {
     return std::nullopt;
   }
   int64_t floor = directive.generation;

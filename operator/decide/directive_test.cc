@@ -98,6 +98,10 @@ TEST(Directive, FloorIsTheMinimumOverAllMembers) {
   Directive unstarted = Running();
   unstarted.started_generation = 3;
   EXPECT_EQ(GenerationFloor(unstarted, {&zero, &one}), std::nullopt);
+  Directive handing = Running();
+  handing.assignment->hand_over_from = 1;
+  handing.assignment->hand_over_replicas = 2;
+  EXPECT_EQ(GenerationFloor(handing, {&zero, &one}), std::nullopt) << "units change hands";
   Directive draining = Running();
   draining.assignment.reset();
   EXPECT_EQ(GenerationFloor(draining, {&zero, &one}), std::nullopt);

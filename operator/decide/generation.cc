@@ -124,8 +124,12 @@ std::string RescaleVeto(const View& view) {
   return "";
 }
 
-// `trouble`: why the hand-over in force cannot go on; empty: there is none.
-GenerationPlan Switch(const View& view, const std::string& trouble = "") {
+std::string PreparedWords(int64_t number, const std::string& why, int64_t before) {
+  return fmt::format("Generation {} is prepared ({}); generation {} commits a last epoch.", number,
+                     why, before);
+}
+
+GenerationPlan Switch(const View& view) {
   const GenerationStatus& old = *view.generation();
   GenerationStatus next = old;
   next.number = NextNumber(view);
@@ -147,18 +151,14 @@ GenerationPlan Switch(const View& view, const std::string& trouble = "") {
               ? fmt::format("rescale: {} to {}", old.replicas, Workers(next.replicas))
               : "rescale: a source topic has more partitions";
   }
-  if (trouble.empty() && CanHandOver(view, next)) {
+  if (CanHandOver(view, next)) {
     next.hand_over = v1alpha1::HandOverFrom{old.number, old.replicas};
     return {next, "GenerationPrepared",
             fmt::format("Generation {} is prepared ({}); generation {} goes on and hands over.",
                         next.number, why, old.number),
             ""};
   }
-  why = trouble.empty() ? why : trouble;
-  return {next, "GenerationPrepared",
-          fmt::format("Generation {} is prepared ({}); generation {} commits a last epoch.",
-                      next.number, why, old.number),
-          ""};
+  return {next, "GenerationPrepared", PreparedWords(next.number, why, old.number), ""};
 }
 
 // A worker that restores may not have fenced yet; one that runs has.
@@ -240,13 +240,35 @@ GenerationPlan GoOn(const View& view) {
   return view.started() ? NoteCommitted(view) : Advance(view);
 }
 
+// Nothing new may begin: what has begun ends.
+bool StandsStill(const View& view) {
+  return view.goal == Goal::kHold || view.pause || view.held_lost;
+}
+
+// The whole-job switch that takes the place of a hand-over: the same spec, and no more workers, for
+// their pods are not there yet.
+GenerationPlan FallBack(const View& view, const std::string& trouble) {
+  const GenerationStatus& old = *view.generation();
+  GenerationStatus next = old;
+  next.number = NextNumber(view);
+  next.step = GenerationStep::kPrepare;
+  if (!StandsStill(view)) {
+    next.replicas = std::min(old.replicas, view.wanted_replicas);
+  }
+  next.ordinals_used = std::max(old.ordinals_used, OrdinalsSeen(view));
+  next.started_at = view.in.now;
+  next.hand_over.reset();
+  const std::string why =
+      fmt::format("the hand-over to generation {} ended: {}", old.number, trouble);
+  return {next, "GenerationPrepared", PreparedWords(next.number, why, old.number), ""};
+}
+
 // The next step of a hand-over: START, complete, or the whole-job switch it falls back to.
 GenerationPlan AdvanceHandOver(const View& view) {
   const GenerationStatus& now = *view.generation();
   const HandOverProgress progress = ProgressOf(view);
   if (!progress.trouble.empty()) {
-    return Switch(view, fmt::format("the hand-over to generation {} ended: {}", now.number,
-                                    progress.trouble));
+    return FallBack(view, progress.trouble);
   }
   GenerationStatus next = now;
   if (now.step == GenerationStep::kPrepare) {
@@ -286,14 +308,12 @@ GenerationPlan PlanGeneration(const View& view) {
   if (view.generation() == nullptr) {
     return view.pause ? GenerationPlan{} : First(view);
   }
-  if (view.pause || view.held_lost) {  // what has begun ends, nothing begins
-    return GoOn(view);
-  }
-  if (view.generation()->hand_over && view.generation()->spec_hash == view.wanted_hash) {
+  const bool same_spec = view.generation()->spec_hash == view.wanted_hash;
+  if (view.generation()->hand_over && (same_spec || StandsStill(view))) {
     return AdvanceHandOver(view);  // another number of workers waits until it has ended
   }
-  if (!held && NeedsSwitch(view)) {
-    if (view.generation()->spec_hash == view.wanted_hash) {
+  if (!StandsStill(view) && NeedsSwitch(view)) {
+    if (same_spec) {
       const std::string veto = RescaleVeto(view);
       if (!veto.empty()) {
         return {std::nullopt, "", "", veto};

@@ -142,7 +142,9 @@ void PutCheckpointHealth(const View& view, const Verdict& verdict,
   const std::optional<CheckpointStatus> checkpoint = Checkpoint(view, reports);
   if (!checkpoint) {
     const Condition* before = v1alpha1::FindCondition(writer.status, type);
-    if (before == nullptr || before->status != ConditionStatus::kTrue || !reports.empty()) {
+    const bool one_is_new = view.started() && view.generation()->hand_over;
+    if (before == nullptr || before->status != ConditionStatus::kTrue ||
+        !(reports.empty() || one_is_new)) {
       writer.Set(type, ConditionStatus::kUnknown, "NoCheckpointYet",
                  "Not every worker has completed an epoch.");
     }
