@@ -27,7 +27,8 @@ Cluster::Cluster(const ClusterOptions& options)
       api_(world_),
       workload_(&world_, 12 + static_cast<int>(world_.Random(28)),
                 static_cast<int>(world_.Random(20))),
-      directory_(options.directory) {
+      directory_(options.directory),
+      hand_over_(options.hand_over) {
   api_.SetWatchBlocks(false);
   kafka_.CreateTopic(kEvents, kEventPartitions);
   kafka_.CreateTopic(kLog, kLogPartitions);
@@ -295,9 +296,9 @@ bool Cluster::AtRest() {
   }
   const auto job = Job();
   const v1alpha1::StreamJobStatus& status = job->status;
-  const bool started = status.generation &&
-                       status.generation->step == v1alpha1::GenerationStep::kStarted &&
-                       status.generation->replicas == wanted_replicas_;
+  const bool started =
+      status.generation && status.generation->step == v1alpha1::GenerationStep::kStarted &&
+      status.generation->replicas == wanted_replicas_ && !status.generation->hand_over;
   const v1alpha1::Condition* ready = v1alpha1::FindCondition(status, v1alpha1::kReady);
   const bool is_ready = ready != nullptr && ready->status == v1alpha1::ConditionStatus::kTrue;
   if (!started || status.phase != v1alpha1::Phase::kRunning || !is_ready) {
@@ -351,10 +352,25 @@ void Cluster::CheckStatus() {
   if (was.step != now.step) {
     world_.Log(fmt::format("generation {} started", now.number));
   }
+  if (was.hand_over && !now.hand_over) {
+    handed_over_ += 1;
+    world_.Log(fmt::format("generation {} is handed over", now.number));
+  }
+  if (!was.hand_over && now.hand_over) {
+    world_.Violation(fmt::format("generation {} becomes a hand-over late", now.number));
+  }
   was = now;
 }
 
-void Cluster::CheckAssignment(const control::Assignment& assignment) {
+// What it says of a hand-over, and of what was ever committed, has its time.
+void Cluster::CheckAssignment(control::Assignment assignment) {
+  const int gone_later = std::max(assignment.replicas, assignment.hand_over_replicas);
+  for (int i = gone_later - 1; i >= assignment.replicas; --i) {
+    assignment.fence_ordinals.insert(assignment.fence_ordinals.begin(), i);
+  }
+  assignment.hand_over_from = 0;
+  assignment.hand_over_replicas = 0;
+  assignment.committed_partitions.reset();
   auto [it, first] = assignments_.emplace(assignment.generation, assignment);
   if (!first && !(it->second == assignment)) {
     world_.Violation(

@@ -21,7 +21,8 @@ namespace sj::simulation {
 struct ClusterOptions {
   uint64_t seed = 1;
   bool log = false;
-  std::string directory;  // scratch
+  bool hand_over = false;  // a change of replicas is handed over between running workers
+  std::string directory;   // scratch
 };
 
 class Cluster {
@@ -34,6 +35,7 @@ class Cluster {
   World& world() { return world_; }
   uint64_t commits() const { return kafka_.commits(); }
   int64_t generations() const { return highest_; }
+  int64_t handed_over() const { return handed_over_; }  // generations, without a switch
   uint64_t deleted() const { return store_.deleted(); }
 
  private:
@@ -81,7 +83,7 @@ class Cluster {
 
   // promises
   void CheckStatus();
-  void CheckAssignment(const control::Assignment& assignment);
+  void CheckAssignment(control::Assignment assignment);
   void CheckError(const Worker* worker, const base::Status& status);
   std::optional<v1alpha1::StreamJob> Job();
   std::vector<Worker*> Living();
@@ -92,6 +94,7 @@ class Cluster {
   kube::testing::FakeKube api_;
   Workload workload_;
   const std::string directory_;
+  const bool hand_over_;
   const kube::ObjectKey key_{"shop", "orders"};
   std::string uid_;
 
@@ -114,6 +117,7 @@ class Cluster {
 
   std::string last_version_;
   int64_t highest_ = 0;
+  int64_t handed_over_ = 0;
   std::map<int64_t, v1alpha1::GenerationStatus> generations_;
   std::map<int64_t, control::Assignment> assignments_;
 };

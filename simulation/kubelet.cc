@@ -210,8 +210,9 @@ void Cluster::LoseNode() {
 }
 
 void Cluster::StartReplica(int seat) {
-  all_replicas_.push_back(std::make_unique<Replica>(
-      &world_, &api_, key_, ++seats_[seat].number * 2 + seat, [this] { AfterWrite(); }));
+  const Replica::Options options{++seats_[seat].number * 2 + seat, hand_over_};
+  all_replicas_.push_back(
+      std::make_unique<Replica>(&world_, &api_, key_, options, [this] { AfterWrite(); }));
   Replica* replica = all_replicas_.back().get();
   seats_[seat].replica = replica;
   const bool old = !snapshots_.empty() && world_.Strikes(Fault::kStaleList);

@@ -27,7 +27,7 @@ constexpr Nanos kBatchMax = milliseconds(500);  // what happens meanwhile is loo
 constexpr base::Millis kSilentAfter{12'000};
 constexpr Nanos kFar = std::chrono::hours(10);
 
-op::decide::Settings MakeSettings() {
+op::decide::Settings MakeSettings(bool hand_over) {
   op::decide::Settings settings;
   settings.defaults.checkpoint_location = "s3://checkpoints/test";
   settings.defaults.image = "worker:1";
@@ -37,6 +37,8 @@ op::decide::Settings MakeSettings() {
   settings.drain_max = base::Millis(8'000);
   settings.stop_drain_max = base::Millis(15'000);
   settings.silent_after = kSilentAfter;
+  settings.hand_over = hand_over;
+  settings.hand_over_max = base::Millis(15'000);
   return settings;
 }
 
@@ -157,18 +159,19 @@ const std::vector<Resource>& WatchedResources() {
   return all;
 }
 
-Replica::Replica(World* world, kube::testing::FakeKube* api, ObjectKey job, int number,
+Replica::Replica(World* world, kube::testing::FakeKube* api, ObjectKey job, const Options& options,
                  std::function<void()> after_write)
     : world_(world),
       api_(api),
       job_(std::move(job)),
-      process_(world->NewProcess("operator " + std::to_string(number))),
+      process_(world->NewProcess("operator " + std::to_string(options.number))),
       client_(std::make_unique<Client>(world, api, std::move(after_write))),
       registry_(
           RegistryLimits(), *world, [this](const ObjectKey&) { MakeDirty(); }, nullptr),
       events_({}, *client_, *world, nullptr),
       metrics_(nullptr),
-      controller_({*client_, store_, registry_, events_, metrics_, *world}, MakeSettings()) {
+      controller_({*client_, store_, registry_, events_, metrics_, *world},
+                  MakeSettings(options.hand_over)) {
 }
 
 Replica::~Replica() = default;

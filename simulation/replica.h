@@ -28,7 +28,11 @@ struct Snapshot {
 class Replica final : public ControlEndpoint {
  public:
   // `after_write` is called as an event after each call that may have changed something.
-  Replica(World* world, kube::testing::FakeKube* api, kube::ObjectKey job, int number,
+  struct Options {
+    int number = 0;
+    bool hand_over = false;  // as in the operator's configuration
+  };
+  Replica(World* world, kube::testing::FakeKube* api, kube::ObjectKey job, const Options& options,
           std::function<void()> after_write);
   ~Replica() override;
   // Fills the store from `list` and starts its fiber.

@@ -43,10 +43,10 @@ class Scratch {
 
 }  // namespace
 
-SeedResult RunSeed(uint64_t seed, bool log) {
+SeedResult RunSeed(uint64_t seed, const RunOptions& options) {
   static const Scratch scratch;
   base::SetLog(kSilent, base::LogFormat::kText);
-  Cluster cluster({seed, log, scratch.directory()});
+  Cluster cluster({seed, options.log, options.hand_over, scratch.directory()});
   cluster.Run();
   World& world = cluster.world();
   SeedResult result;
@@ -56,6 +56,7 @@ SeedResult RunSeed(uint64_t seed, bool log) {
   result.fingerprint = world.fingerprint();
   result.commits = cluster.commits();
   result.generations = cluster.generations();
+  result.handed_over = cluster.handed_over();
   result.deleted = cluster.deleted();
   result.simulated_seconds = std::chrono::duration<double>(world.now()).count();
   result.log = world.log();

@@ -16,13 +16,19 @@ struct SeedResult {
   uint64_t fingerprint = 0;  // of all events
   uint64_t commits = 0;
   int64_t generations = 0;
-  uint64_t deleted = 0;  // objects
+  int64_t handed_over = 0;  // of them, without a switch
+  uint64_t deleted = 0;     // objects
   double simulated_seconds = 0;
   std::vector<std::string> log;  // when asked for
 };
 
+struct RunOptions {
+  bool log = false;
+  bool hand_over = false;  // changes of replicas are handed over between running workers
+};
+
 // Uses one scratch directory for the process, on a memory file system when there is one; removed at
 // its end. Not thread-safe.
-SeedResult RunSeed(uint64_t seed, bool log);
+SeedResult RunSeed(uint64_t seed, const RunOptions& options);
 
 }  // namespace sj::simulation

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// sj_simulate --seeds A..B | --seconds N [--from A] [--log]: runs seeds, prints what was done, and
-// on the first failure the seed and the log of its events; exit code 1.
+// sj_simulate --seeds A..B | --seconds N [--from A] [--hand-over] [--log]: runs seeds, prints what
+// was done, and on the first failure the seed and the log of its events; exit code 1.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +11,7 @@
 
 namespace {
 
+using sj::simulation::RunOptions;
 using sj::simulation::RunSeed;
 using sj::simulation::SeedResult;
 
@@ -18,13 +19,14 @@ struct Options {
   uint64_t from = 1;
   uint64_t to = UINT64_MAX;
   double seconds = 0;  // 0: no bound
-  bool log = false;
+  RunOptions run;
   bool keep_going = false;
 };
 
 int Usage() {
   std::fprintf(stderr,
-               "usage: sj_simulate --seeds A..B | --seconds N [--from A] [--log] [--keep-going]\n");
+               "usage: sj_simulate --seeds A..B | --seconds N [--from A] [--hand-over] [--log] "
+               "[--keep-going]\n");
   return 2;
 }
 
@@ -34,7 +36,11 @@ bool Parse(int argc, char** argv, Options* options) {
     const std::string name = argv[i];
     const char* value = i + 1 < argc ? argv[i + 1] : nullptr;
     if (name == "--log") {
-      options->log = true;
+      options->run.log = true;
+      continue;
+    }
+    if (name == "--hand-over") {
+      options->run.hand_over = true;
       continue;
     }
     if (name == "--keep-going") {
@@ -62,8 +68,9 @@ bool Parse(int argc, char** argv, Options* options) {
   return bounded && options->from <= options->to;
 }
 
-void PrintFailure(const SeedResult& failed) {
-  const SeedResult again = RunSeed(failed.seed, true);
+void PrintFailure(const SeedResult& failed, RunOptions options) {
+  options.log = true;
+  const SeedResult again = RunSeed(failed.seed, options);
   for (const std::string& line : again.log) {
     std::printf("  %s\n", line.c_str());
   }
@@ -93,22 +100,23 @@ int main(int argc, char** argv) {
     if (options.seconds > 0 && elapsed() >= options.seconds) {
       break;
     }
-    const SeedResult result = RunSeed(seed, options.log);
+    const SeedResult result = RunSeed(seed, options.run);
     done += 1;
     sum.counts.Add(result.counts);
     sum.commits += result.commits;
     sum.generations += result.generations;
+    sum.handed_over += result.handed_over;
     sum.deleted += result.deleted;
     sum.simulated_seconds += result.simulated_seconds;
     if (!result.violation.empty()) {
       failures += 1;
       if (!options.keep_going) {
-        PrintFailure(result);
+        PrintFailure(result, options.run);
         break;
       }
       std::printf("seed %llu FAILED: %s\n", static_cast<unsigned long long>(seed),
                   result.violation.c_str());
-    } else if (options.log) {
+    } else if (options.run.log) {
       for (const std::string& line : result.log) {
         std::printf("  %s\n", line.c_str());
       }
@@ -118,11 +126,12 @@ int main(int argc, char** argv) {
     }
   }
   std::printf(
-      "%llu seeds from %llu in %.1f s: %.0f simulated hours, %llu commits, %lld generations, "
-      "%llu objects deleted, %llu faults (%s)\n",
+      "%llu seeds from %llu in %.1f s: %.0f simulated hours, %llu commits, %lld generations "
+      "(%lld handed over), %llu objects deleted, %llu faults (%s)\n",
       static_cast<unsigned long long>(done), static_cast<unsigned long long>(options.from),
       elapsed(), sum.simulated_seconds / 3600, static_cast<unsigned long long>(sum.commits),
-      static_cast<long long>(sum.generations), static_cast<unsigned long long>(sum.deleted),
+      static_cast<long long>(sum.generations), static_cast<long long>(sum.handed_over),
+      static_cast<unsigned long long>(sum.deleted),
       static_cast<unsigned long long>(sum.counts.total()), sum.counts.ToString().c_str());
   return failures > 0 ? 1 : 0;
 }

@@ -10,15 +10,25 @@ namespace {
 
 TEST(Simulation, SeedsKeepEveryPromise) {
   for (uint64_t seed = 1; seed <= 40; ++seed) {
-    const SeedResult result = RunSeed(seed, false);
+    const SeedResult result = RunSeed(seed, {});
     ASSERT_EQ(result.violation, "") << "seed " << seed;
   }
 }
 
+TEST(Simulation, HandOversKeepEveryPromise) {
+  int64_t handed_over = 0;
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    const SeedResult result = RunSeed(seed, {false, true});
+    ASSERT_EQ(result.violation, "") << "seed " << seed;
+    handed_over += result.handed_over;
+  }
+  EXPECT_GT(handed_over, 0);
+}
+
 TEST(Simulation, ASeedIsOneRun) {
   for (uint64_t seed : {3, 4, 6, 17, 4711}) {
-    const SeedResult once = RunSeed(seed, true);
-    const SeedResult again = RunSeed(seed, true);
+    const SeedResult once = RunSeed(seed, {true, false});
+    const SeedResult again = RunSeed(seed, {true, false});
     EXPECT_EQ(once.fingerprint, again.fingerprint) << "seed " << seed;
     EXPECT_EQ(once.log, again.log) << "seed " << seed;
   }

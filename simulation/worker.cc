@@ -187,6 +187,7 @@ bool Worker::RunGeneration(const control::Assignment& assignment) {
   config_.max_parallelism = assignment.max_parallelism;
   config_.partitions = assignment.partitions;
   config_.fence_ordinals = assignment.fence_ordinals;
+  config_.hand_over = assignment.hand_over_from > 0;
   config_.committed_partitions = assignment.committed_partitions;
   // The real one draws a random name for every attempt.
   stop_run_.store(term_.load());
@@ -199,6 +200,9 @@ bool Worker::RunGeneration(const control::Assignment& assignment) {
   hooks.connectors = connectors_;
   hooks.cooperation = this;
   hooks.check_generation = [this] { return AwaitStart(config_.generation); };
+  hooks.confirm_generation = [this] { return CheckCurrent(config_.generation); };
+  hooks.generation_floor = [this] { return generation_floor_; };
+  hooks.hand_over = [this] { return HandOver(); };
   hooks.on_stage = [this](worker::runtime::RunStage stage) {
     if (stage == worker::runtime::RunStage::kConnect) {
       Ended();  // whatever an attempt before left
@@ -214,8 +218,30 @@ bool Worker::RunGeneration(const control::Assignment& assignment) {
     WaitReported(JobPhase::kFailed);
     return false;
   }
+  if (*outcome == Outcome::kRejoin) {
+    LookAtError();
+    WaitReported(JobPhase::kFailed);
+    return !term_.load();
+  }
   WaitReported(*outcome == Outcome::kCompleted ? JobPhase::kCompleted : JobPhase::kStopped);
   return !term_.load();
+}
+
+int64_t Worker::generation() const {
+  const JobStatus status = board_.Get();
+  return status.hand_over.done ? std::max<int64_t>(generation_, status.generation) : generation_;
+}
+
+bool Worker::HandsOver() const {
+  return offered_ && offered_->generation == known_generation_ && offered_->hand_over_from > 0 &&
+         offered_->hand_over_from == generation();
+}
+
+std::optional<worker::runtime::HandOverOrder> Worker::HandOver() const {
+  if (!HandsOver() || started_generation_ < offered_->generation) {
+    return std::nullopt;
+  }
+  return worker::runtime::HandOverOrder{offered_->generation, offered_->replicas};
 }
 
 control::HeartbeatRequest Worker::Report() {
@@ -224,7 +250,15 @@ control::HeartbeatRequest Worker::Report() {
   report.worker = {setup_.job, setup_.ordinal, incarnation_};
   report.sequence = ++sequence_;
   report.phase = fenced_ ? WorkerPhase::kFenced : PhaseOf(status.phase);
-  report.generation = generation_;
+  report.generation = generation();
+  if (status.hand_over.generation > 0) {
+    report.hand_over = control::HandOverReport{status.hand_over.generation,
+                                               status.hand_over.to_give, status.hand_over.gave,
+                                               status.hand_over.to_take, status.hand_over.took};
+  }
+  if (status.generation == report.generation) {
+    report.oldest_generation = status.oldest_generation;
+  }
   report.epoch = status.epoch;
   report.last_epoch_time = status.committed_at;
   if (status.lag_records >= 0) {
@@ -276,7 +310,12 @@ void Worker::Take(const control::HeartbeatResponse& response) {
   known_generation_ = std::max(known_generation_, response.generation);
   started_generation_ = std::max(started_generation_, response.started_generation);
   command_ = response.command;
-  if (command == Command::kNone && generation_ != 0 && known_generation_ > generation_) {
+  generation_floor_ = std::max(generation_floor_, response.generation_floor.value_or(0));
+  if (response.assignment) {
+    offered_ = response.assignment;
+  }
+  if (command == Command::kNone && generation_ != 0 && known_generation_ > generation() &&
+      !HandsOver()) {
     command = Command::kDrain;
   }
   if (command != Command::kNone && !stop_run_.exchange(true)) {

@@ -46,7 +46,8 @@ class Worker final : public worker::runtime::Cooperation {
 
   Process* process() { return io_.process; }
   const WorkerSetup& setup() const { return setup_; }
-  int64_t generation() const { return generation_; }
+  // The one it has, a hand-over included.
+  int64_t generation() const;
 
   // Cooperation
   void Began(int tasks, std::function<bool(int)> step) override;
@@ -60,6 +61,8 @@ class Worker final : public worker::runtime::Cooperation {
   bool RunGeneration(const control::Assignment& assignment);
   base::Status AwaitStart(int64_t generation);
   base::Status CheckCurrent(int64_t generation);
+  bool HandsOver() const;
+  std::optional<worker::runtime::HandOverOrder> HandOver() const;
   control::HeartbeatRequest Report();
   void Take(const control::HeartbeatResponse& response);
   void Nudge();
@@ -91,6 +94,8 @@ class Worker final : public worker::runtime::Cooperation {
   int64_t generation_ = 0;
   int64_t known_generation_ = 0;
   int64_t started_generation_ = 0;
+  int64_t generation_floor_ = 0;
+  std::optional<control::Assignment> offered_;
   control::Command command_ = control::Command::kNone;
   int64_t sequence_ = 0;
   std::optional<worker::runtime::JobPhase> reported_;
