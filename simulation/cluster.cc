@@ -55,6 +55,13 @@ void Cluster::DrawFaults() {
   plan[Fault::kNoLeader] = draw(0.05);
   plan[Fault::kStaleStore] = draw(0.1);
   plan[Fault::kEdit] = 0.05 + draw(0.3);
+  if (hand_over_) {  // many are begun, and most faults leave room for some to end
+    plan[Fault::kEdit] = 0.3;
+    for (Fault fault : {Fault::kWorkerCrash, Fault::kZombie, Fault::kNodeLost, Fault::kCutControl,
+                        Fault::kCutKafka, Fault::kCutStore}) {
+      plan[fault] *= 0.4;
+    }
+  }
   // At each call.
   plan[Fault::kCrashAtCall] = draw(0.01);
   plan[Fault::kRequestLost] = draw(0.02);
@@ -236,9 +243,12 @@ void Cluster::MissEdit() {
 
 void Cluster::Edit() {
   Json spec = Json::object();
-  const uint64_t what = world_.Random(10);
+  const uint64_t what = world_.Random(hand_over_ ? 7 : 10);
   if (what < 6) {
-    wanted_replicas_ = 1 + static_cast<int>(world_.Random(kReplicasMax));
+    const int was = wanted_replicas_;
+    do {
+      wanted_replicas_ = 1 + static_cast<int>(world_.Random(kReplicasMax));
+    } while (hand_over_ && wanted_replicas_ == was);
     spec["replicas"] = wanted_replicas_;
   } else if (what < 8) {
     spec["restartNonce"] = ++restarts_asked_;
@@ -341,7 +351,9 @@ void Cluster::CheckStatus() {
   auto [it, first] = generations_.emplace(now.number, now);
   v1alpha1::GenerationStatus& was = it->second;
   if (first) {
-    world_.Log(fmt::format("generation {} of {}", now.number, now.replicas));
+    world_.Log(fmt::format("generation {} of {}{}", now.number, now.replicas,
+                           now.hand_over ? ", by hand-over" : ""));
+    hand_overs_ += now.hand_over ? 1 : 0;
     return;
   }
   const bool planned = !was.plan_hash.empty();

@@ -35,7 +35,8 @@ class Cluster {
   World& world() { return world_; }
   uint64_t commits() const { return kafka_.commits(); }
   int64_t generations() const { return highest_; }
-  int64_t handed_over() const { return handed_over_; }  // generations, without a switch
+  int64_t hand_overs() const { return hand_overs_; }    // begun
+  int64_t handed_over() const { return handed_over_; }  // of them, without a switch
   uint64_t deleted() const { return store_.deleted(); }
 
  private:
@@ -117,6 +118,7 @@ class Cluster {
 
   std::string last_version_;
   int64_t highest_ = 0;
+  int64_t hand_overs_ = 0;
   int64_t handed_over_ = 0;
   std::map<int64_t, v1alpha1::GenerationStatus> generations_;
   std::map<int64_t, control::Assignment> assignments_;

@@ -237,21 +237,17 @@ CommittedPosition Kafka::Committed(const InputPartition& partition) const {
                             : it->second.position;
 }
 
-std::vector<std::string> Kafka::LiveMetadata() const {
-  std::vector<std::string> live;
+std::vector<CommittedPosition> Kafka::LivePositions() const {
+  std::vector<CommittedPosition> live;
   for (const auto& [partition, unit] : units_) {
-    live.push_back(unit.position.metadata);
+    live.push_back(unit.position);
   }
   for (const auto& weak : undecided_) {
     auto transaction = weak.lock();
     if (transaction != nullptr && transaction->state == State::kCommitting) {
-      for (const CommittedPosition& position : transaction->offsets) {
-        live.push_back(position.metadata);
-      }
+      live.insert(live.end(), transaction->offsets.begin(), transaction->offsets.end());
     }
   }
-  std::sort(live.begin(), live.end());
-  live.erase(std::unique(live.begin(), live.end()), live.end());
   return live;
 }
 

@@ -58,8 +58,8 @@ class Kafka {
 
   // The committed position, kNoOffset: none.
   CommittedPosition Committed(const InputPartition& partition) const;
-  // Metadata of everything committed or being committed.
-  std::vector<std::string> LiveMetadata() const;
+  // Everything committed or being committed.
+  std::vector<CommittedPosition> LivePositions() const;
   uint64_t commits() const { return commits_; }
 
  private:

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "simulation/workload.h"
 #include "worker/checkpoint/footer.h"
 #include "worker/store/testing/whole_object_store.h"
 
@@ -99,32 +100,46 @@ std::vector<ObjectInfo> SimStore::List(const std::string& prefix) const {
   return out;
 }
 
-std::set<std::string> SimStore::Live() {
-  std::set<std::string> live;
-  for (const std::string& metadata : kafka_->LiveMetadata()) {
-    auto ref = worker::checkpoint::ParseCommitMetadata(metadata);
-    if (!ref.ok()) {
-      continue;
-    }
-    auto known = refers_.find(ref->object);
-    auto object = objects_.find(ref->object);
-    if (known == refers_.end() && object != objects_.end()) {
-      known = refers_.emplace(ref->object, std::set<std::string>{ref->object}).first;
-      size_t wanted = 0;
-      auto json = worker::checkpoint::FindFooter(object->second, &wanted);
-      auto footer = json.ok() ? worker::checkpoint::DecodeFooter(*json) : json.status();
-      if (footer.ok()) {
-        for (const auto& shard : footer->shard_states) {
-          for (const auto& op : shard.operators) {
-            for (const auto& chunk : op.chunks) {
-              known->second.insert(chunk.object);
-            }
-          }
+const SimStore::Refers& SimStore::RefersOf(const std::string& key) {
+  static const Refers nothing;
+  if (auto known = refers_.find(key); known != refers_.end()) {
+    return known->second;
+  }
+  auto object = objects_.find(key);
+  if (object == objects_.end()) {
+    return nothing;
+  }
+  Refers& refers = refers_[key];
+  size_t wanted = 0;
+  auto json = worker::checkpoint::FindFooter(object->second, &wanted);
+  auto footer = json.ok() ? worker::checkpoint::DecodeFooter(*json) : json.status();
+  if (footer.ok()) {
+    for (const auto& shard : footer->shard_states) {
+      for (const auto& op : shard.operators) {
+        for (const auto& chunk : op.chunks) {
+          refers[shard.shard].insert(chunk.object);
         }
       }
     }
-    if (known != refers_.end()) {
-      live.insert(known->second.begin(), known->second.end());
+  }
+  return refers;
+}
+
+// Units with the same object may be of different owners after a hand-over: for a shard its own
+// chunks are needed, for a source partition the footer alone.
+std::set<std::string> SimStore::Live() {
+  std::set<std::string> live;
+  for (const worker::connect::CommittedPosition& position : kafka_->LivePositions()) {
+    auto ref = worker::checkpoint::ParseCommitMetadata(position.metadata);
+    if (!ref.ok()) {
+      continue;
+    }
+    live.insert(ref->object);
+    const std::string& topic = position.partition.topic;
+    const Refers& refers = RefersOf(ref->object);
+    auto chunks = refers.find(position.partition.partition);
+    if (topic != kEvents && topic != kLog && chunks != refers.end()) {
+      live.insert(chunks->second.begin(), chunks->second.end());
     }
   }
   return live;

@@ -26,13 +26,17 @@ class SimStore {
   uint64_t deleted() const { return deleted_; }
 
  private:
+  // By shard, what the footer of this object names; it is in none of them itself.
+  using Refers = std::map<int, std::set<std::string>>;
+
   // Every object a restore from the committed positions would read.
   std::set<std::string> Live();
+  const Refers& RefersOf(const std::string& key);
 
   World* world_;
   Kafka* kafka_;
   std::map<std::string, std::string> objects_;
-  std::map<std::string, std::set<std::string>> refers_;  // by object: what its footer names
+  std::map<std::string, Refers> refers_;  // by object
   uint64_t deleted_ = 0;
 };
 

@@ -56,6 +56,7 @@ SeedResult RunSeed(uint64_t seed, const RunOptions& options) {
   result.fingerprint = world.fingerprint();
   result.commits = cluster.commits();
   result.generations = cluster.generations();
+  result.hand_overs = cluster.hand_overs();
   result.handed_over = cluster.handed_over();
   result.deleted = cluster.deleted();
   result.simulated_seconds = std::chrono::duration<double>(world.now()).count();

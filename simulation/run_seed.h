@@ -16,7 +16,8 @@ struct SeedResult {
   uint64_t fingerprint = 0;  // of all events
   uint64_t commits = 0;
   int64_t generations = 0;
-  int64_t handed_over = 0;  // of them, without a switch
+  int64_t hand_overs = 0;   // generations begun as such
+  int64_t handed_over = 0;  // of them, to the end
   uint64_t deleted = 0;     // objects
   double simulated_seconds = 0;
   std::vector<std::string> log;  // when asked for

@@ -105,6 +105,7 @@ int main(int argc, char** argv) {
     sum.counts.Add(result.counts);
     sum.commits += result.commits;
     sum.generations += result.generations;
+    sum.hand_overs += result.hand_overs;
     sum.handed_over += result.handed_over;
     sum.deleted += result.deleted;
     sum.simulated_seconds += result.simulated_seconds;
@@ -127,11 +128,11 @@ int main(int argc, char** argv) {
   }
   std::printf(
       "%llu seeds from %llu in %.1f s: %.0f simulated hours, %llu commits, %lld generations "
-      "(%lld handed over), %llu objects deleted, %llu faults (%s)\n",
+      "(%lld of %lld hand-overs came to their end), %llu objects deleted, %llu faults (%s)\n",
       static_cast<unsigned long long>(done), static_cast<unsigned long long>(options.from),
       elapsed(), sum.simulated_seconds / 3600, static_cast<unsigned long long>(sum.commits),
       static_cast<long long>(sum.generations), static_cast<long long>(sum.handed_over),
-      static_cast<unsigned long long>(sum.deleted),
+      static_cast<long long>(sum.hand_overs), static_cast<unsigned long long>(sum.deleted),
       static_cast<unsigned long long>(sum.counts.total()), sum.counts.ToString().c_str());
   return failures > 0 ? 1 : 0;
 }

@@ -228,8 +228,7 @@ bool Worker::RunGeneration(const control::Assignment& assignment) {
 }
 
 int64_t Worker::generation() const {
-  const JobStatus status = board_.Get();
-  return status.hand_over.done ? std::max<int64_t>(generation_, status.generation) : generation_;
+  return std::max<int64_t>(generation_, board_.Get().generation);
 }
 
 bool Worker::HandsOver() const {

@@ -198,8 +198,7 @@ void ControlClient::Nudge() {
 }
 
 int64_t ControlClient::GenerationLocked() const {
-  JobStatus status = board_->Get();
-  return status.hand_over.done ? std::max<int64_t>(generation_, status.generation) : generation_;
+  return std::max<int64_t>(generation_, board_->Get().generation);
 }
 
 bool ControlClient::HandsOverLocked() const {

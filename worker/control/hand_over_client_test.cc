@@ -145,6 +145,28 @@ TEST_F(HandOverClientTest, GoesOnWhileItsGenerationIsHandedOver) {
   EXPECT_EQ(commands_, 0);
 }
 
+TEST_F(HandOverClientTest, GoesOnThroughOneHandOverAfterAnother) {
+  board_.Update([](runtime::JobStatus& s) {
+    s.hand_over = {2, 4, 4, 1, 1, true};
+    s.generation = 2;
+  });
+  wire::Assignment next = Generation(3, 2);
+  next.hand_over_from = 2;
+  next.hand_over_replicas = 3;
+  operator_.Say(next, 3);
+  operator_.Await([](const auto& b) { return b.known_started_generation == 3; });
+  ASSERT_TRUE(client_->HandOver());
+  board_.Update([](runtime::JobStatus& s) { s.hand_over = {3, 1, 0, 0, 0, false}; });
+  client_->Nudge();
+  const auto beat =
+      operator_.Await([](const auto& b) { return b.hand_over && b.hand_over->generation == 3; });
+  EXPECT_EQ(beat.generation, 2);
+  EXPECT_TRUE(client_->HandOver());
+  operator_.Say(next, 4);  // any news: it must not be taken for a drain
+  operator_.Await([](const auto& b) { return b.known_started_generation == 4; });
+  EXPECT_EQ(commands_, 0);
+}
+
 TEST_F(HandOverClientTest, AGenerationWithoutHandOverIsADrain) {
   operator_.Say(Generation(2, 3), 1);
   operator_.Await([](const auto& beat) { return beat.known_generation == 2; });
