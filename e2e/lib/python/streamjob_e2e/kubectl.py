@@ -23,6 +23,11 @@ class Kubectl:
             raise KubectlError(f"{' '.join(command)}: {done.stderr.strip()[-1500:]}")
         return done.stdout
 
+    def start(self, *arguments):
+        """The process, which goes on until it is ended; its output is text."""
+        return subprocess.Popen(["kubectl", *map(str, arguments)], env=self._env, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
     def get(self, kind, name, namespace=None):
         """The object, or None when there is none."""
         scope = ["-n", namespace] if namespace else []
