@@ -149,6 +149,20 @@ TrialStatus StandingNow(const View& view, std::span<const WorkerReport* const> m
   return now;
 }
 
+// Epochs enough since the trial began. A worker with nothing to commit numbers no epochs, but says
+// that what is committed is the state of now: an idle job proves itself too.
+bool HasCommitted(const View& view, const TrialStatus& trial, const TrialStatus& now,
+                  std::span<const WorkerReport* const> members) {
+  const int epochs = view.in.settings.stable_epochs;
+  if (now.epoch - trial.epoch >= epochs) {
+    return true;
+  }
+  const WallTime enough = *trial.since + view.effective.checkpoint.interval * epochs;
+  return std::all_of(members.begin(), members.end(), [enough](const WorkerReport* member) {
+    return member->beat.last_epoch_time && *member->beat.last_epoch_time >= enough;
+  });
+}
+
 bool LagHasGrown(const TrialStatus& trial, const TrialStatus& now) {
   if (!trial.lag_records || !now.lag_records) {
     return false;
@@ -246,7 +260,7 @@ void PutTrial(const View& view, const Standing& standing, StreamJobStatus& statu
   const bool long_enough =
       view.in.now - *status.trial->since >= view.effective.rollout.stable_after;
   if (long_enough && standing.checkpoints_healthy &&
-      now.epoch - status.trial->epoch >= view.in.settings.stable_epochs) {
+      HasCommitted(view, *status.trial, now, standing.members)) {
     status.stable = v1alpha1::StableStatus{generation.spec_hash, generation.number, view.in.now};
     status.trial.reset();
   }
