@@ -26,6 +26,7 @@ constexpr Step kSteps[] = {
     {"CheckpointCorrupt", "Look for lifecycle rules or deletions in the bucket."},
     {"StateIncompatible", "Revert the change, or create a new job to start with empty state."},
     {"RecordRefused", "Correct the record's producer, or set the table's policy for bad records."},
+    {"InputGone", "Start a new job: records were deleted before they were read."},
     {"InputCorrupt", "Look at the broker's log: a batch does not check."},
     {"OutsideUnavailable", "Check Kafka and the checkpoint store; it is tried again."},
     {"InternalError", "Please report it with the worker's log."},

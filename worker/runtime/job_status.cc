@@ -24,6 +24,8 @@ std::string_view RunReason(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::kInvalidArgument:
       return "RecordRefused";
+    case ErrorKind::kNotFound:
+      return "InputGone";
     case ErrorKind::kCorrupt:
       return "InputCorrupt";
     case ErrorKind::kUnavailable:

@@ -97,6 +97,8 @@ TEST(Reasons, SayWhereAndWhoseFault) {
   EXPECT_EQ(ReasonOf(RunStage::kRestore, base::InvalidArgument("x")), "StateIncompatible");
   EXPECT_EQ(ReasonOf(RunStage::kRestore, base::Corrupt("x")), "CheckpointCorrupt");
   EXPECT_EQ(ReasonOf(RunStage::kOffsets, base::Corrupt("x")), "OffsetsMissing");
+  EXPECT_EQ(ReasonOf(RunStage::kRun, base::NotFound("x")), "InputGone");
+  EXPECT_EQ(ReasonOf(RunStage::kRun, base::Corrupt("x")), "InputCorrupt");
   EXPECT_EQ(ReasonOf(RunStage::kRun, base::Fenced("x")), "Fenced");
   EXPECT_EQ(ReasonOf(RunStage::kRun, base::OkStatus()), "");
 }

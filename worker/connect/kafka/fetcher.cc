@@ -119,7 +119,7 @@ base::Status Fetcher::FromMessage(const rd_kafka_message_t& message) const {
                                                            static_cast<int>(message.partition));
   if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
       message.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
-    return base::Corrupt(fmt::format(
+    return base::NotFound(fmt::format(
         "{} from offset {}: the log does not have this offset any more, or not yet. Retention may"
         " have deleted it, or the topic was made anew. Nothing was skipped.",
         where, static_cast<int64_t>(message.offset)));

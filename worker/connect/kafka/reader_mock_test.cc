@@ -181,7 +181,7 @@ TEST(ErrorsTest, CodesBecomeKinds) {
   EXPECT_EQ(FromCode(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, "x").kind(),
             ErrorKind::kInvalidArgument);
   EXPECT_EQ(FromCode(RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, "x").kind(), ErrorKind::kNotFound);
-  EXPECT_EQ(FromCode(RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, "x").kind(), ErrorKind::kCorrupt);
+  EXPECT_EQ(FromCode(RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET, "x").kind(), ErrorKind::kNotFound);
   EXPECT_EQ(FromCode(RD_KAFKA_RESP_ERR__TIMED_OUT, "x").kind(), ErrorKind::kUnavailable);
 }
 
