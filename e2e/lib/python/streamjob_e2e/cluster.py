@@ -5,8 +5,9 @@ import subprocess
 import tempfile
 
 from streamjob_e2e import environment
-from streamjob_e2e.environment import ROOT, script
+from streamjob_e2e.environment import ROOT, script, setting
 from streamjob_e2e.kubectl import Kubectl, condition
+from streamjob_e2e.pod_logs import PodLogs
 from streamjob_e2e.waiting import wait_until
 
 NODES = 3
@@ -103,6 +104,11 @@ class Cluster:
                                            for n in nodes)
 
     # --- artifacts --------------------------------------------------------------------------------
+
+    @staticmethod
+    def pod_logs(namespace):
+        """From now on, until it is closed."""
+        return PodLogs(os.path.join(setting("STREAMJOB_RUN"), "node*"), namespace)
 
     def describe(self, namespace):
         """What a person would ask for, as (file name, how to get it)."""

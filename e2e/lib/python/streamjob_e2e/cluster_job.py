@@ -6,7 +6,7 @@ import re
 
 from streamjob_e2e import jobs, loadgen
 from streamjob_e2e.events import Shape
-from streamjob_e2e.kubectl import KubectlError, condition, condition_text
+from streamjob_e2e.kubectl import condition, condition_text
 from streamjob_e2e.trace import records
 from streamjob_e2e.waiting import NotYet, TimedOut, wait_until
 
@@ -28,20 +28,21 @@ class ClusterJob:
         self.kubectl.apply({"apiVersion": "v1", "kind": "Namespace",
                             "metadata": {"name": self.namespace}})
         case.defer(self._end)
+        self._logs = cluster.pod_logs(self.namespace)
+        case.defer(self._logs.close)
+        case.collect_from(self._log_files)
         self._own = {self._id(thing) for thing in self.children()}
         case.collect_from(lambda: cluster.describe(self.namespace))
-        case.trace_from(self.namespace, self._worker_logs)
+        case.trace_from(self, self._worker_logs)
 
     def _worker_logs(self):
-        """(process, records) of the workers whose pods are there: each container, and the one before."""
-        for pod in self.pods():
-            name = pod["metadata"]["name"]
-            for before in ([], ["-p"]):
-                try:
-                    log = self.kubectl.run("logs", "-n", self.namespace, name, "--tail=-1", *before)
-                except KubectlError:
-                    continue  # there was none before
-                yield f"{name}{''.join(before)}", records(log)
+        """(process, records) of every worker this job had."""
+        for pod, process, text in self._logs.texts():
+            if pod.startswith(f"{self.name}-worker-"):
+                yield process, records(text)
+
+    def _log_files(self):
+        return [(f"{process}.log", lambda t=text: [t]) for _, process, text in self._logs.texts()]
 
     def _end(self):
         """The job first: its finalizer needs the operator; then the namespace with all in it."""
@@ -151,8 +152,9 @@ class ClusterJob:
                    lambda: self.epoch() >= goal or NotYet(str(self.epoch())), seconds, 0.5)
 
     def pods(self):
-        """Worker pods, by name."""
-        found = self.kubectl.items("pods", self.namespace)
+        """Worker pods of this job, by name; its namespace may have others."""
+        found = [pod for pod in self.kubectl.items("pods", self.namespace)
+                 if pod["metadata"]["name"].startswith(f"{self.name}-worker-")]
         return sorted(found, key=lambda pod: pod["metadata"]["name"])
 
     def running_pods(self):
