@@ -43,10 +43,19 @@ def pytest_runtest_makereport(item, call):
     setattr(item, f"report_{report.when}", report)
     if report.when == "call" and item.get_closest_marker("fault"):
         _note_fault(item, report)
-    if report.failed and item.config.getoption("--failed-to"):
+    if report.failed:
+        _say_failure(item, call, report)
+    return report
+
+
+def _say_failure(item, call, report):
+    """At once, for who watches a long run; and for e2e/run, which may repeat it."""
+    os.makedirs(environment.ARTIFACTS, exist_ok=True)
+    with open(os.path.join(environment.ARTIFACTS, "failures.txt"), "a", encoding="utf-8") as file:
+        file.write(f"== {datetime.datetime.now():%F %T} {item.nodeid} ({report.when})\n{report.longreprtext}\n")
+    if item.config.getoption("--failed-to"):
         with open(item.config.getoption("--failed-to"), "a", encoding="utf-8") as file:
             file.write(f"{'late' if call.excinfo.errisinstance(TimedOut) else 'wrong'} {item.nodeid}\n")
-    return report
 
 
 def _note_fault(item, report):

@@ -3,7 +3,7 @@
 
 1. everything is asked for: no topic, group or object of the job is left; another job's are untouched
 2. only the checkpoints are asked for: group and topics stay
-3. S3 is away: the job is gone in bounded time, what could be removed is, and an event says what stays
+3. S3 is away (long): the job is gone in bounded time, what could be removed is, and an event says what stays
 4. a suspended job: no pod is started for it, an event says what stays
 5. the namespace of a running job is deleted: it goes in bounded time; what the job keeps outside is gone, or
    named in the operator's log. (Kubernetes from 1.33 on deletes all pods before anything else, so nobody is
@@ -112,6 +112,7 @@ def test_only_checkpoints_go(case, job):
     assert outside.groups() and outside.topics() and outside.offsets()
 
 
+@pytest.mark.long  # two minutes, until it is given up
 @pytest.mark.fault(26, "S3 is away while a job that asks for its removal is deleted",
                    "gone in bounded time; what can be removed is; an event names what stays")
 def test_s3_away(case, s3, job):

@@ -222,6 +222,7 @@ def wrote_children(operator, since):
             if re.search(r"/(statefulsets|services|pods)/", entry[2])]
 
 
+@pytest.mark.long
 @pytest.mark.fault(2, "replicas of the operator are killed every 1 to 5 s while twenty jobs are made, "
                       "edited, scaled, suspended and deleted",
                    "the cluster ends as written; nothing living is deleted or made anew, nothing is left "
