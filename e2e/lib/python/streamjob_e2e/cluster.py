@@ -14,6 +14,8 @@ NODES = 3
 SYSTEM = "streamjob-system"
 RELEASE = "streamjob"
 TAG = "e2e"
+CHART = os.path.join(ROOT, "charts", "streamjob-operator")
+CRDS = os.path.join(ROOT, "crds", "bases")
 IMAGES = {"localhost/streamjob-worker": environment.worker_program,
           "localhost/streamjob-operator": environment.operator_program}
 VALUES = {
@@ -38,25 +40,35 @@ class Cluster:
     # --- bringing up ------------------------------------------------------------------------------
 
     def _load_images(self):
+        for image, program in IMAGES.items():
+            self.load_image(f"{image}:{TAG}", program())
+
+    def load_image(self, image, program):
+        """A program of ours on every node, as `image`."""
         folder = os.path.join(ROOT, "build", "e2e-images")
         os.makedirs(folder, exist_ok=True)
-        for image, program in IMAGES.items():
-            tar = os.path.join(folder, f"{os.path.basename(image)}.tar")
-            with tempfile.TemporaryDirectory() as links:
-                # The chart and the operator start /streamjob-...; `image` puts programs elsewhere.
-                name = os.path.basename(program())
-                os.symlink(f"/usr/local/bin/{name}", os.path.join(links, name))
-                script("image", f"{image}:{TAG}", tar, program(), "--tzdata", "--to", f"{links}=/")
-            script("cluster", "load", tar)
+        tar = os.path.join(folder, f"{os.path.basename(image).replace(':', '-')}.tar")
+        with tempfile.TemporaryDirectory() as links:
+            # The chart and the operator start /streamjob-...; `image` puts programs elsewhere.
+            name = os.path.basename(program)
+            os.symlink(f"/usr/local/bin/{name}", os.path.join(links, name))
+            script("image", image, tar, program, "--tzdata", "--to", f"{links}=/")
+        script("cluster", "load", tar)
 
     def _install(self):
-        values = [f"{key}={value}" for key, value in VALUES.items()]
-        self.helm("upgrade", "--install", RELEASE, os.path.join(ROOT, "charts/streamjob-operator"),
-                  "-n", SYSTEM, "--create-namespace", "--set", ",".join(values))
         # Helm never changes a CRD that is there; an environment that was kept may have an old one.
-        self.kubectl.run("apply", "--server-side", "--force-conflicts", "-f",
-                         os.path.join(ROOT, "crds", "bases"))
+        self.apply_crds()
+        self.release()
         wait_until("the operator", self.operator_ready, 120)
+
+    def apply_crds(self, folder=CRDS):
+        self.kubectl.run("apply", "--server-side", "--force-conflicts", "-f", folder)
+
+    def release(self, chart=CHART, changes=None, arguments=()):
+        """The release as this chart makes it, with VALUES and `changes` to them."""
+        values = [f"{key}={value}" for key, value in {**VALUES, **(changes or {})}.items()]
+        self.helm("upgrade", "--install", RELEASE, chart, "-n", SYSTEM, "--create-namespace",
+                  "--set", ",".join(values), *arguments)
 
     def helm(self, *arguments):
         done = subprocess.run(["helm", *arguments], env={**os.environ, **self.env}, text=True,

@@ -22,9 +22,9 @@ CHILDREN = ("statefulsets,pods,services,configmaps,serviceaccounts,poddisruption
 class ClusterJob:
     """The purchases query of a Case, or any other SQL, in a namespace of its own."""
 
-    def __init__(self, case, cluster):
+    def __init__(self, case, cluster, namespace=None):
         self.case, self.cluster, self.kubectl = case, cluster, cluster.kubectl
-        self.name, self.namespace = "purchases", case.name
+        self.name, self.namespace = "purchases", namespace or case.name
         self.kubectl.apply({"apiVersion": "v1", "kind": "Namespace",
                             "metadata": {"name": self.namespace}})
         case.defer(self._end)
