@@ -250,6 +250,7 @@ control::HeartbeatRequest Worker::Report() {
   report.sequence = ++sequence_;
   report.phase = fenced_ ? WorkerPhase::kFenced : PhaseOf(status.phase);
   report.generation = generation();
+  report.hands_over = true;
   if (status.hand_over.generation > 0) {
     report.hand_over = control::HandOverReport{status.hand_over.generation,
                                                status.hand_over.to_give, status.hand_over.gave,

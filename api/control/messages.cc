@@ -190,6 +190,7 @@ void Fields(V& v, HeartbeatRequest& s) {
   v("verdict", s.verdict);
   v("knownCheck", s.known_check);
   v("cleanup", s.cleanup);
+  v("handsOver", s.hands_over);
   v("handOver", s.hand_over);
   v.Ms("holdMs", s.hold);
   v("knownGeneration", s.known_generation);

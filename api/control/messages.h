@@ -222,6 +222,7 @@ struct HeartbeatRequest {
   std::optional<WorkerError> error;
   std::optional<SpecVerdict> verdict;       // on the last SpecCheck, once there is one
   std::string known_check;                  // spec hash of the SpecCheck this worker works on
+  bool hands_over = false;                  // knows hand-over; an older worker would drain instead
   std::optional<HandOverReport> hand_over;  // the last one of this engine; absent: there was none
   std::optional<CleanupReport> cleanup;
   // Long poll: the answer is held up to `hold` until it would differ from what is known here.

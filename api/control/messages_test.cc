@@ -45,6 +45,7 @@ TEST(Messages, RoundTrip) {
                                12,
                                1,
                                WorkerError{ErrorClass::kExternal, "KafkaDown", "no broker"}};
+  beat.hands_over = true;
   beat.hand_over = HandOverReport{7, 5, 5, 3, 0};
   beat.hold = kHoldMax;
   beat.known_generation = 7;

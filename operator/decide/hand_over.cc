@@ -79,7 +79,8 @@ bool CanHandOver(const View& view, const GenerationStatus& next) {
     }
     const control::HeartbeatRequest& beat = it->second.report->beat;
     const bool runs = beat.generation == now.number && beat.phase == WorkerPhase::kRunning;
-    if (i < now.replicas && !runs) {
+    // A new one may not have said so yet; its spec, and so its image, is that of the others.
+    if (i < now.replicas && !(runs && beat.hands_over)) {
       return false;
     }
   }

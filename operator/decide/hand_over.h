@@ -11,7 +11,7 @@
 namespace sj::op::decide {
 
 // `next` differs from the generation in force in its number of workers only, and every worker of it
-// runs and has reported lately.
+// runs, has reported lately, and knows what a hand-over is.
 bool CanHandOver(const View& view, const v1alpha1::GenerationStatus& next);
 
 struct HandOverProgress {

@@ -234,6 +234,7 @@ wire::HeartbeatRequest ControlClient::Report(int64_t* cleanups) {
   report.sequence = ++sequence_;
   report.phase = fenced_ ? wire::WorkerPhase::kFenced : PhaseOf(status.phase);
   report.generation = GenerationLocked();
+  report.hands_over = true;
   if (status.hand_over.generation > 0) {
     report.hand_over = wire::HandOverReport{status.hand_over.generation, status.hand_over.to_give,
                                             status.hand_over.gave, status.hand_over.to_take,

@@ -121,6 +121,7 @@ TEST_F(HandOverClientTest, GoesOnWhileItsGenerationIsHandedOver) {
   operator_.Say(next, 2);
   auto beat = operator_.Await([](const auto& b) { return b.known_started_generation == 2; });
   EXPECT_EQ(beat.generation, 1);
+  EXPECT_TRUE(beat.hands_over);
   EXPECT_FALSE(beat.hand_over);
   const auto order = client_->HandOver();
   ASSERT_TRUE(order);

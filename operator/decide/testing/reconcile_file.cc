@@ -207,6 +207,7 @@ WorkerReport MakeReport(const World& world, const Json& json) {
   if (const Json* cleanup = Find(json, {"cleanup"})) {
     beat.cleanup = MakeCleanup(*cleanup);
   }
+  beat.hands_over = Find(json, {"handsOver"}) == nullptr || Flag(json, {"handsOver"});
   if (const Json* error = Find(json, {"error"})) {
     beat.error = MakeError(*error);
   }
