@@ -162,6 +162,17 @@ TEST(StreamJobJson, StatusSurvivesTheRoundTrip) {
   EXPECT_EQ(base::DumpJson(StatusToJson(ParseStreamJob(object)->status)), base::DumpJson(json));
 }
 
+// The schema of the version before drops what it does not know. What is read back must not look
+// changed, or each look would write the status again.
+TEST(StreamJobJson, AnOlderSchemaMakesNoDifferenceToAStatus) {
+  const Json written = StatusToJson(FullStatus());
+  Json object = Json::object();
+  object["status"] = written;
+  object["status"]["effective"].erase("exchangeTopicsOnDelete");
+  object["status"]["effective"].erase("consumerGroupOnDelete");
+  EXPECT_EQ(base::DumpJson(StatusToJson(ParseStreamJob(object)->status)), base::DumpJson(written));
+}
+
 TEST(StreamJobJson, StatusTextsAreCutToTheSchema) {
   StreamJobStatus status;
   SetCondition(status,
