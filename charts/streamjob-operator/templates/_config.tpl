@@ -28,7 +28,7 @@ workerImage:
   allowed: {{ . | toJson }}
   {{- end }}
 rescale:
-  handOver: {{ .Values.rescale.handOver }}
+  handOver: {{ ((.Values.rescale).handOver) | default false }}
 defaults:
   checkpoint:
     {{- with .Values.defaults.checkpoint }}
