@@ -115,6 +115,7 @@ def blocked(job):
     return text if scaling.get("veto") == "InputBlocked" else NotYet(text)
 
 
+@pytest.mark.long  # as long as the scaler would need to be misled
 @pytest.mark.fault(40, "a stranger's transaction stands open in the input, and much is written behind it",
                    "no worker is added; the status says why nothing is read; exact when it ends")
 def test_open_transaction_is_no_load(case, job):
