@@ -325,5 +325,20 @@ TEST(RetentionTest, NeverOffersWhatIsReferredTo) {
   EXPECT_EQ(retention.Garbage().size(), 2u);
 }
 
+TEST(RetentionTest, WhatWasHandedOverStays) {
+  ObjectName own;
+  own.job_uid = "u";
+  own.generation = 1;
+  Retention retention(own, 1);
+  retention.Written(1, {"u/g1/0/1-a"});
+  retention.Written(2, {"u/g1/0/1-a", "u/g1/0/2-a"});
+  retention.Pin({"u/g1/0/1-a"});
+  retention.Written(3, {"u/g1/0/3-a"});
+  retention.Committed(3);
+  EXPECT_EQ(retention.Garbage(), std::vector<std::string>{"u/g1/0/2-a"});
+  EXPECT_TRUE(retention.Refers("u/g1/0/1-a"));
+  EXPECT_FALSE(retention.MayGo("u/g1/0/1-a"));
+}
+
 }  // namespace
 }  // namespace sj::worker::checkpoint
