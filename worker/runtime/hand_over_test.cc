@@ -203,6 +203,52 @@ TEST(HandOver, CutsZombiesAndChangedMinds) {
   }
 }
 
+// Lets in so many records of each partition and waits until they are committed.
+base::Status CatchUp(SimCluster* cluster, int64_t records) {
+  cluster->LetIn(records);
+  return cluster->Await([&] {
+    return cluster->kafka().Gate() == records &&
+           cluster->kafka().WaitCommitted("ev", std::chrono::seconds(0));
+  });
+}
+
+// Of two workers the first one takes all. Rows that went over the exchange come before those that
+// go through memory, however long a transaction of a third one keeps them from being read.
+void RunHeldBack(int shard) {
+  SimCluster cluster(kSql);
+  auto expected = LoadInput(&cluster, 70);
+  SimCluster::Options options;
+  cluster.LetIn(5);
+  ASSERT_TRUE(Fine(cluster.Start(2, options)));
+  const std::string exchange = cluster.ExchangeTopic(0);
+  cluster.kafka().LeaveOpen({exchange, shard});
+  ASSERT_TRUE(Fine(CatchUp(&cluster, 20)));
+  ASSERT_TRUE(Fine(cluster.Rescale(1, {})));
+  ASSERT_EQ(cluster.handed_over(), 1);
+
+  // A round of the task thread looks at the exchange, then at the sources if it may.
+  const int64_t of_exchange = cluster.kafka().Looks(exchange);
+  const int64_t of_sources = cluster.kafka().Looks("ev");
+  cluster.LetIn(40);
+  ASSERT_TRUE(Fine(cluster.Await([&] {
+    return cluster.kafka().Gate() == 40 &&
+           cluster.kafka().Looks(exchange) > of_exchange + 3 * options.shards;
+  })));
+  EXPECT_EQ(cluster.kafka().Looks("ev"), of_sources) << "the intake is open";
+  cluster.kafka().AbortOpen();
+  ASSERT_TRUE(Fine(cluster.Finish()));
+  EXPECT_EQ(Output(&cluster), expected);
+}
+
+TEST(HandOver, IntakeWaitsForTheExchangeOfTakenShards) {
+  RunHeldBack(3);
+}
+
+// The former owners of taken sources have written to it.
+TEST(HandOver, IntakeWaitsForTheExchangeOfKeptShards) {
+  RunHeldBack(0);
+}
+
 void RunSeed(uint64_t seed) {
   std::mt19937_64 random(seed);
   SimCluster cluster(kSql);

@@ -9,12 +9,14 @@
 
 #include "api/base/check.h"
 #include "api/base/log.h"
+#include "worker/connect/exchange.h"
 
 namespace sj::worker::runtime::testing {
 namespace {
 
 constexpr std::chrono::milliseconds kStep{1};
 constexpr std::chrono::seconds kPatience{30};
+constexpr const char* kJob = "sim";
 
 }  // namespace
 
@@ -66,7 +68,7 @@ void SimCluster::Spawn(int ordinal, bool hand_over) {
   auto worker = std::make_unique<Worker>();
   JobConfig& config = worker->config;
   config.plan = plan_;
-  config.connect.job_id = config.job_uid = "sim";
+  config.connect.job_id = config.job_uid = kJob;
   {
     std::lock_guard<std::mutex> lock(mu_);
     config.generation = generation_;
@@ -229,6 +231,16 @@ base::Status SimCluster::Switch(int replicas, int zombie) {
     return true;
   };
   return WaitUntil(all_run, false).status();
+}
+
+base::Status SimCluster::Await(const std::function<bool()>& done) {
+  return WaitUntil(done, false).status();
+}
+
+std::string SimCluster::ExchangeTopic(int edge) const {
+  connect::ConnectContext context;
+  context.job_id = kJob;
+  return connect::ExchangeTopic(context, edge);
 }
 
 bool SimCluster::SomebodyFailed() {

@@ -36,6 +36,10 @@ class SimCluster {
   // more; the rest is read in Finish only.
   void LetIn(int64_t records) { gate_max_ = records; }
 
+  // Lets input in until then, and replaces workers that end. An error: it never comes.
+  base::Status Await(const std::function<bool()>& done);
+  std::string ExchangeTopic(int edge) const;
+
   // What happens to the rescale besides the faults SimKafka injects.
   struct Disturb {
     int cut = -1;              // this ordinal's commit logs are cut off once START is given

@@ -196,6 +196,7 @@ int64_t SimKafka::StableEnd(const types::InputPartition& partition) {
 bool SimKafka::Read(const types::InputPartition& partition, int64_t* offset, int64_t limit,
                     std::string* value) {
   std::lock_guard<std::mutex> lock(mu_);
+  looks_[partition.topic] += 1;
   int64_t end = std::min(StableEndLocked(partition), limit);
   const auto& records = topics_.at(partition.topic).at(partition.partition);
   while (*offset < end) {
@@ -206,6 +207,23 @@ bool SimKafka::Read(const types::InputPartition& partition, int64_t* offset, int
     }
   }
   return false;
+}
+
+int64_t SimKafka::Looks(const std::string& topic) {
+  std::lock_guard<std::mutex> lock(mu_);
+  return looks_[topic];
+}
+
+void SimKafka::LeaveOpen(const types::InputPartition& partition) {
+  std::lock_guard<std::mutex> lock(mu_);
+  left_open_ = std::make_shared<Transaction>();
+  topics_.at(partition.topic).at(partition.partition).push_back({"", left_open_});
+}
+
+void SimKafka::AbortOpen() {
+  std::lock_guard<std::mutex> lock(mu_);
+  left_open_->state = State::kAborted;
+  left_open_ = nullptr;
 }
 
 void SimKafka::SetGate(int64_t records) {

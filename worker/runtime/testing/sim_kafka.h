@@ -42,6 +42,13 @@ class SimKafka {
   // The committed record at or after `offset`, before the stable end and `limit`. False: none now.
   bool Read(const types::InputPartition& partition, int64_t* offset, int64_t limit,
             std::string* value);
+  // How often anybody has looked for a record of this topic.
+  int64_t Looks(const std::string& topic);
+
+  // Somebody's open transaction at the end of a partition: what comes behind it is not read before
+  // AbortOpen. REQUIRES: there is none yet.
+  void LeaveOpen(const types::InputPartition& partition);
+  void AbortOpen();
 
   // Sources deliver at most this many records of each partition; -1: all.
   void SetGate(int64_t records);
@@ -73,6 +80,8 @@ class SimKafka {
   std::map<std::string, std::vector<std::vector<Record>>> topics_;
   std::map<std::string, Producer> producers_;
   std::map<types::InputPartition, connect::CommittedPosition> offsets_;
+  std::map<std::string, int64_t> looks_;
+  std::shared_ptr<Transaction> left_open_;  // shared with its record
   int64_t gate_ = -1;
   int64_t operations_ = 0;
   int64_t fail_at_ = 0;
