@@ -249,6 +249,23 @@ TEST(HandOver, IntakeWaitsForTheExchangeOfKeptShards) {
   RunHeldBack(0);
 }
 
+// Also long after it. A worker that stayed was configured for another share than it has now. One
+// that came would wait for release marks, which its own commits have replaced: for ever.
+TEST(HandOver, WhoeverFailsAfterItRejoins) {
+  SimCluster cluster(kSql);
+  auto expected = LoadInput(&cluster, 70);
+  cluster.LetIn(20);
+  ASSERT_TRUE(Fine(cluster.Start(1, {})));
+  ASSERT_TRUE(Fine(cluster.Rescale(2, {})));
+  ASSERT_EQ(cluster.handed_over(), 1);
+  ASSERT_TRUE(Fine(CatchUp(&cluster, 40)));
+  cluster.kafka().Cut(0);
+  cluster.kafka().Cut(1);
+  ASSERT_TRUE(Fine(cluster.Finish()));
+  EXPECT_EQ(cluster.Rejoined(), 2);
+  EXPECT_EQ(Output(&cluster), expected);
+}
+
 void RunSeed(uint64_t seed) {
   std::mt19937_64 random(seed);
   SimCluster cluster(kSql);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "api/base/check.h"
@@ -235,6 +236,12 @@ base::Status SimCluster::Switch(int replicas, int zombie) {
 
 base::Status SimCluster::Await(const std::function<bool()>& done) {
   return WaitUntil(done, false).status();
+}
+
+int SimCluster::Rejoined() const {
+  return static_cast<int>(std::count_if(workers_.begin(), workers_.end(), [](const auto& worker) {
+    return worker->Ended(Outcome::kRejoin);
+  }));
 }
 
 std::string SimCluster::ExchangeTopic(int edge) const {

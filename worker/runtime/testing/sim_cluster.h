@@ -53,6 +53,7 @@ class SimCluster {
 
   int handed_over() const { return handed_over_; }  // rescales that needed no switch
   int fallen_back() const { return fallen_back_; }
+  int Rejoined() const;  // workers that ended to ask for their share anew
 
  private:
   struct Worker;
