@@ -30,6 +30,7 @@ namespace fs = std::filesystem;
 
 constexpr auto kTemporaryAge = std::chrono::hours(24);
 constexpr size_t kPutBytesMax = size_t{1} << 40;
+constexpr uint64_t kCopyBytes = 4u << 20;  // in memory at a time
 
 base::Status FromErrno(int error, std::string_view what) {
   std::string text = fmt::format("{}: {}", what, std::strerror(error));
@@ -134,6 +135,7 @@ class FileObjectStore final : public ObjectStore {
   explicit FileObjectStore(std::string root) : root_(std::move(root)) {}
 
   base::Status Put(const std::string& key, std::string_view bytes) override;
+  base::Status Copy(const std::string& from, const std::string& to) override;
   base::Result<std::string> Get(const std::string& key) override {
     return ReadPart(key, [](uint64_t size) { return Part{0, size}; });
   }
@@ -159,6 +161,9 @@ class FileObjectStore final : public ObjectStore {
   template <typename Choose>
   base::Result<std::string> ReadPart(const std::string& key, Choose choose);
   base::Status MakeParents(const std::string& key);
+  // `fill` writes all of the `bytes`.
+  template <typename Fill>
+  base::Status Store(const std::string& key, const std::string& what, uint64_t bytes, Fill fill);
   std::string PathOf(const std::string& key) const { return root_ + "/" + key; }
 
   const std::string root_;
@@ -177,12 +182,9 @@ base::Status FileObjectStore::MakeParents(const std::string& key) {
   return base::OkStatus();
 }
 
-base::Status FileObjectStore::Put(const std::string& key, std::string_view bytes) {
-  SJ_RETURN_IF_ERROR(CheckKey(key));
-  const std::string what = fmt::format("put object \"{}\"", key);
-  if (bytes.size() > kPutBytesMax) {
-    return base::InvalidArgument(fmt::format("{}: too large", what));
-  }
+template <typename Fill>
+base::Status FileObjectStore::Store(const std::string& key, const std::string& what, uint64_t bytes,
+                                    Fill fill) {
   SJ_RETURN_IF_ERROR(MakeParents(key));
   const std::string temporary = root_ + "/.tmp/" + base::RandomHex(16);
   auto write = [&]() -> base::Status {
@@ -190,14 +192,10 @@ base::Status FileObjectStore::Put(const std::string& key, std::string_view bytes
     if (!file.ok()) {
       return FromErrno(errno, what);
     }
-    size_t half = bytes.size() / 2;
-    SJ_RETURN_IF_ERROR(file.Write(bytes.substr(0, half), what));
-    SJ_RETURN_IF_ERROR(base::Failpoint("checkpoint.in_upload"));
-    SJ_RETURN_IF_ERROR(file.Write(bytes.substr(half), what));
+    SJ_RETURN_IF_ERROR(fill(&file));
     SJ_RETURN_IF_ERROR(file.Sync(what));
     SJ_ASSIGN_OR_RETURN(uint64_t size, file.Size(what));
-    return size == bytes.size() ? base::OkStatus()
-                                : base::Corrupt(fmt::format("{}: written short", what));
+    return size == bytes ? base::OkStatus() : base::Corrupt(fmt::format("{}: written short", what));
   };
   base::Status written = write();
   int renamed = written.ok() ? RenameNew(temporary, PathOf(key)) : 0;
@@ -206,6 +204,40 @@ base::Status FileObjectStore::Put(const std::string& key, std::string_view bytes
     return written.ok() ? FromErrno(renamed, what) : written;
   }
   return SyncDirectory(fs::path(PathOf(key)).parent_path().string());
+}
+
+base::Status FileObjectStore::Put(const std::string& key, std::string_view bytes) {
+  SJ_RETURN_IF_ERROR(CheckKey(key));
+  const std::string what = fmt::format("put object \"{}\"", key);
+  if (bytes.size() > kPutBytesMax) {
+    return base::InvalidArgument(fmt::format("{}: too large", what));
+  }
+  return Store(key, what, bytes.size(), [&](File* file) -> base::Status {
+    size_t half = bytes.size() / 2;
+    SJ_RETURN_IF_ERROR(file->Write(bytes.substr(0, half), what));
+    SJ_RETURN_IF_ERROR(base::Failpoint("checkpoint.in_upload"));
+    return file->Write(bytes.substr(half), what);
+  });
+}
+
+base::Status FileObjectStore::Copy(const std::string& from, const std::string& to) {
+  SJ_RETURN_IF_ERROR(CheckKey(from));
+  SJ_RETURN_IF_ERROR(CheckKey(to));
+  const std::string what = fmt::format("copy object \"{}\" to \"{}\"", from, to);
+  File source(PathOf(from), O_RDONLY);
+  if (!source.ok()) {
+    return FromErrno(errno == ENOTDIR ? ENOENT : errno, what);
+  }
+  SJ_ASSIGN_OR_RETURN(const uint64_t bytes, source.Size(what));
+  base::Status stored = Store(to, what, bytes, [&](File* file) -> base::Status {
+    for (uint64_t at = 0; at < bytes; at += kCopyBytes) {
+      SJ_ASSIGN_OR_RETURN(std::string part,
+                          source.Read(at, std::min(kCopyBytes, bytes - at), what));
+      SJ_RETURN_IF_ERROR(file->Write(part, what));
+    }
+    return base::OkStatus();
+  });
+  return !stored.ok() && stored.kind() == base::ErrorKind::kConflict ? base::OkStatus() : stored;
 }
 
 template <typename Choose>

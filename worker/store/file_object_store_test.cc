@@ -60,6 +60,22 @@ TEST_F(FileObjectStoreTest, NeverOverwrites) {
   EXPECT_TRUE(fs::is_empty(root_ + "/.tmp"));
 }
 
+TEST_F(FileObjectStoreTest, CopiesUnderANewName) {
+  const std::string large(9u << 20, 'x');  // more than is held in memory at a time
+  ASSERT_TRUE(store_->Put("a/b", large).ok());
+  ASSERT_TRUE(store_->Put("empty", "").ok());
+  ASSERT_TRUE(store_->Copy("a/b", "copies/a/b").ok());
+  ASSERT_TRUE(store_->Copy("a/b", "copies/a/b").ok());
+  ASSERT_TRUE(store_->Copy("empty", "copies/empty").ok());
+  EXPECT_EQ(store_->Get("copies/a/b").value(), large);
+  EXPECT_EQ(store_->Get("copies/empty").value(), "");
+  ASSERT_TRUE(store_->Delete("a/b").ok());
+  EXPECT_EQ(store_->Get("copies/a/b").value().size(), large.size());
+  EXPECT_EQ(store_->Copy("a/b", "c").kind(), ErrorKind::kNotFound);
+  EXPECT_EQ(store_->Copy("copies/a/b", ".tmp/x").kind(), ErrorKind::kInvalidArgument);
+  EXPECT_TRUE(fs::is_empty(root_ + "/.tmp"));
+}
+
 TEST_F(FileObjectStoreTest, ReportsReadsBeyondTheEnd) {
   ASSERT_TRUE(store_->Put("a", "12345").ok());
   EXPECT_EQ(store_->GetRange("a", 3, 3).status().kind(), ErrorKind::kCorrupt);

@@ -20,6 +20,12 @@ base::Result<std::unique_ptr<ObjectStore>> OpenObjectStore(const ObjectStoreOpti
   return OpenFileObjectStore(location.path);
 }
 
+base::Status ObjectStore::Copy(const std::string& from, const std::string& to) {
+  SJ_ASSIGN_OR_RETURN(const std::string bytes, Get(from));
+  base::Status put = Put(to, bytes);
+  return !put.ok() && put.kind() == base::ErrorKind::kConflict ? base::OkStatus() : put;
+}
+
 base::Status ProbeObjectStore(ObjectStore& store, const std::string& key) {
   const std::string bytes = base::RandomHex(256);
   auto context = [&](const char* what) { return fmt::format("{} {}", what, store.Describe()); };

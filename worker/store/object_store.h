@@ -32,6 +32,10 @@ class ObjectStore {
   // kConflict when the key exists already with other contents. The same contents may count as
   // stored: whether the answer to an earlier request of this very call was lost cannot be known.
   virtual base::Status Put(const std::string& key, std::string_view bytes) = 0;
+  // Stores the bytes of `from` under `to` as well, by the store itself where it can: the default
+  // takes them through memory. `to` is a name that stands for these bytes only: that it exists
+  // already is fine. kNotFound: there is no `from`.
+  virtual base::Status Copy(const std::string& from, const std::string& to);
   virtual base::Result<std::string> Get(const std::string& key) = 0;  // kNotFound
   // kCorrupt when the object ends before offset + length.
   virtual base::Result<std::string> GetRange(const std::string& key, uint64_t offset,

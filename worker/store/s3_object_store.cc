@@ -63,6 +63,7 @@ class S3ObjectStore final : public ObjectStore {
       : bucket_(parts.bucket), prefix_(std::move(prefix)), client_(std::move(parts)) {}
 
   base::Status Put(const std::string& key, std::string_view bytes) override;
+  base::Status Copy(const std::string& from, const std::string& to) override;
   base::Result<std::string> Get(const std::string& key) override;
   base::Result<std::string> GetRange(const std::string& key, uint64_t offset,
                                      uint64_t length) override;
@@ -82,6 +83,7 @@ class S3ObjectStore final : public ObjectStore {
   Outcome Head(const std::string& key) const;
   base::Result<bool> IsSame(const std::string& key, const Fingerprint& fingerprint) const;
   base::Status Verify(const std::string& key, const Fingerprint& fingerprint) const;
+  base::Result<uint64_t> SizeOf(const std::string& key) const;
 
   const std::string bucket_;
   const std::string prefix_;
@@ -112,6 +114,58 @@ base::Status S3ObjectStore::Put(const std::string& key, std::string_view bytes) 
                 : base::Conflict(fmt::format("{}: the key exists with other contents", what));
   }
   return Failure(what, outcome);
+}
+
+// A copy may be answered with 200 and an error in the body.
+bool CopyFailed(const Outcome& outcome) {
+  return !Success(outcome) || !S3ErrorCode(outcome->body).empty();
+}
+
+base::Result<uint64_t> S3ObjectStore::SizeOf(const std::string& key) const {
+  const std::string what = fmt::format("look at object \"{}\"", key);
+  Outcome head = Head(key);
+  if (!Success(head)) {
+    return Failure(what, head);
+  }
+  std::string_view length = head->Header("Content-Length");
+  uint64_t bytes = 0;
+  auto parsed = std::from_chars(length.data(), length.data() + length.size(), bytes);
+  if (parsed.ec != std::errc()) {
+    return base::Corrupt(fmt::format("{}: the server tells no length", what));
+  }
+  return bytes;
+}
+
+base::Status S3ObjectStore::Copy(const std::string& from, const std::string& to) {
+  SJ_RETURN_IF_ERROR(CheckKey(from));
+  SJ_RETURN_IF_ERROR(CheckKey(to));
+  const std::string what = fmt::format("copy object \"{}\" to \"{}\"", from, to);
+  base::Result<uint64_t> bytes = SizeOf(from);
+  if (!bytes.ok()) {
+    return std::move(bytes).status().WithContext(what);
+  }
+  S3Request request;
+  request.method = "PUT";
+  request.key = FullKey(to);
+  request.headers = {
+      {"x-amz-copy-source", EncodedTarget(fmt::format("/{}/{}", bucket_, FullKey(from)), {})}};
+  Outcome outcome = client_.Retry(request, [](const Outcome& each) {
+    const bool late = Success(each) && IsTransient(each->status, S3ErrorCode(each->body));
+    return !(Transient(each) || (CopyFailed(each) && late));
+  });
+  if (CopyFailed(outcome)) {
+    if (Success(outcome)) {
+      outcome->status = 500;
+    }
+    return Failure(what, outcome);
+  }
+  base::Result<uint64_t> copied = SizeOf(to);
+  if (!copied.ok()) {
+    return std::move(copied).status().WithContext(what);
+  }
+  return *copied == *bytes
+             ? base::OkStatus()
+             : base::Corrupt(fmt::format("{}: {} of {} bytes are there", what, *copied, *bytes));
 }
 
 Outcome S3ObjectStore::Upload(const std::string& key, std::string_view bytes,

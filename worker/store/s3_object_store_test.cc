@@ -88,6 +88,15 @@ class ScriptedS3 final : public base::HttpClient {
       if (conditional && it != objects.end()) {
         return Answer(412, "PreconditionFailed");
       }
+      const std::string source = HeaderOf(request, "x-amz-copy-source");
+      if (!source.empty()) {
+        auto from = objects.find(source);
+        if (from == objects.end()) {
+          return Answer(404, "NoSuchKey");
+        }
+        objects[request.target] = from->second;
+        return Answer(200);
+      }
       objects[request.target] = request.body;
       return Answer(200);
     }
@@ -146,6 +155,33 @@ TEST(S3ObjectStoreTest, PutIsConditionalSignedAndVerified) {
             std::string::npos);
   EXPECT_EQ(bench.store->Put("k", "other").kind(), ErrorKind::kConflict);
   EXPECT_EQ(bench.pauses, 0);
+}
+
+TEST(S3ObjectStoreTest, TheServerCopies) {
+  Bench bench;
+  ASSERT_TRUE(bench.store->Put("a b/k", "bytes").ok());
+  bench.server->log.clear();
+  ASSERT_TRUE(bench.store->Copy("a b/k", "l").ok());
+  EXPECT_EQ(bench.server->log,
+            (std::vector<std::string>{"HEAD /bucket/pre/a%20b/k", "PUT /bucket/pre/l",
+                                      "HEAD /bucket/pre/l"}));
+  EXPECT_EQ(bench.store->Get("l").value(), "bytes");
+  EXPECT_EQ(bench.store->Copy("nothing", "m").kind(), ErrorKind::kNotFound);
+}
+
+TEST(S3ObjectStoreTest, ACopyThatFailsInItsBodyHasFailed) {
+  Bench bench;
+  ASSERT_TRUE(bench.store->Put("k", "bytes").ok());
+  HttpResponse there = Answer(200);
+  there.headers = {{"Content-Length", "5"}};
+  bench.server->script.push_back({there});
+  bench.server->script.push_back({Answer(200, "SlowDown")});
+  ASSERT_TRUE(bench.store->Copy("k", "l").ok());
+  EXPECT_EQ(bench.pauses, 1);
+  EXPECT_EQ(bench.store->Get("l").value(), "bytes");
+  bench.server->script.push_back({there});
+  bench.server->script.push_back({Answer(200, "AccessDenied")});
+  EXPECT_FALSE(bench.store->Copy("k", "m").ok());
 }
 
 TEST(S3ObjectStoreTest, TransientFailuresAreTriedAgainWithinBounds) {
