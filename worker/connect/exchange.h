@@ -25,7 +25,8 @@ struct ExchangeRecord {
   const std::string* topic = nullptr;
   int partition = 0;
   int64_t offset = 0;
-  std::string_view value;  // valid during the call
+  std::string_view value;     // valid during the call
+  std::string_view key = {};  // the same; empty: none
 };
 
 struct ExchangeStart {

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "worker/runtime/exchange_message.h"
+#include "worker/runtime/exchange_origin.h"
 #include "worker/types/key_group.h"
 
 namespace sj::worker::runtime {
@@ -79,9 +80,16 @@ base::Status EdgeSender::SendRemote(int shard, const types::Batch& rows) {
 }
 
 base::Status EdgeSender::Produce(int shard, const std::string& payload) {
+  if (origin_epoch_ != local_->epoch()) {
+    origin_epoch_ = local_->epoch();
+    // Of the start: the one in the names of this worker's objects.
+    origin_ = FormatOrigin({run_->config->ordinal, run_->config->generation, origin_epoch_});
+  }
   connect::OutputRecord record;
   record.topic = edge_.topic;
   record.partition = shard;
+  record.key = origin_;
+  record.has_key = true;
   record.value = payload;
   local_->NoteOutput();
   return run_->log->Produce(local_->epoch(), record)

@@ -50,6 +50,8 @@ class EdgeSender final : public exec::Output {
   std::vector<std::vector<uint32_t>> by_shard_;  // scratch: rows of each shard
   std::string key_;                              // scratch
   std::string payload_;                          // scratch
+  std::string origin_;                           // key of this epoch's messages
+  types::Epoch origin_epoch_ = -1;
 };
 
 }  // namespace sj::worker::runtime

@@ -55,6 +55,7 @@ class EpochLoop {
   base::MonoTime next_tick_;
   std::optional<base::MonoTime> committed_at_;
   base::MonoTime cleaned_at_;
+  std::vector<connect::ExchangeStart> trim_next_;  // committed at the clean-up before
   base::MonoTime sampled_at_;
   uint64_t sampled_busy_ns_ = 0;
   double busy_ratio_ = 0;  // over the last sample

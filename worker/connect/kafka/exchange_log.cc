@@ -47,7 +47,8 @@ base::Status KafkaExchangeReader::Deliver(
         .topic = &partition->id.topic,
         .partition = partition->id.partition,
         .offset = message->offset,
-        .value = std::string_view(static_cast<const char*>(message->payload), message->len)};
+        .value = std::string_view(static_cast<const char*>(message->payload), message->len),
+        .key = std::string_view(static_cast<const char*>(message->key), message->key_len)};
     SJ_RETURN_IF_ERROR(take(record));
   }
   return base::OkStatus();

@@ -167,9 +167,10 @@ class SimExchangeReader final : public connect::ExchangeReader {
     int got = 0;
     for (auto& [partition, position] : positions_) {
       std::string value;
-      while (got < records_max && sim_->Read(partition, &position, INT64_MAX, &value)) {
+      std::string key;
+      while (got < records_max && sim_->Read(partition, &position, INT64_MAX, &value, &key)) {
         got += 1;
-        SJ_RETURN_IF_ERROR(take({&partition.topic, partition.partition, position - 1, value}));
+        SJ_RETURN_IF_ERROR(take({&partition.topic, partition.partition, position - 1, value, key}));
       }
     }
     return got;

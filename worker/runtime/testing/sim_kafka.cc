@@ -75,7 +75,7 @@ class SimCommitLog final : public connect::CommitLog {
     }
     auto& partitions = sim_->topics_.at(std::string(record.topic));
     int partition = std::max(0, record.partition) % static_cast<int>(partitions.size());
-    partitions[partition].push_back({std::string(record.value), open});
+    partitions[partition].push_back({std::string(record.value), open, std::string(record.key)});
     return base::OkStatus();
   }
 
@@ -194,7 +194,7 @@ int64_t SimKafka::StableEnd(const types::InputPartition& partition) {
 }
 
 bool SimKafka::Read(const types::InputPartition& partition, int64_t* offset, int64_t limit,
-                    std::string* value) {
+                    std::string* value, std::string* key) {
   std::lock_guard<std::mutex> lock(mu_);
   looks_[partition.topic] += 1;
   int64_t end = std::min(StableEndLocked(partition), limit);
@@ -203,6 +203,9 @@ bool SimKafka::Read(const types::InputPartition& partition, int64_t* offset, int
     const Record& record = records[(*offset)++];
     if (record.transaction == nullptr || record.transaction->state == State::kCommitted) {
       *value = record.value;
+      if (key != nullptr) {
+        *key = record.key;
+      }
       return true;
     }
   }

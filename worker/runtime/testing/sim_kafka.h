@@ -28,6 +28,7 @@ class SimKafka {
   struct Record {
     std::string value;
     std::shared_ptr<Transaction> transaction;  // shared by its records; null: not transactional
+    std::string key = {};
   };
 
   void CreateTopic(const std::string& topic, int partitions);  // or adds partitions to it
@@ -41,7 +42,7 @@ class SimKafka {
   int64_t StableEnd(const types::InputPartition& partition);
   // The committed record at or after `offset`, before the stable end and `limit`. False: none now.
   bool Read(const types::InputPartition& partition, int64_t* offset, int64_t limit,
-            std::string* value);
+            std::string* value, std::string* key = nullptr);
   // How often anybody has looked for a record of this topic.
   int64_t Looks(const std::string& topic);
 
