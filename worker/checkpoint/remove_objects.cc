@@ -5,18 +5,14 @@
 #include <fmt/format.h>
 
 #include "worker/checkpoint/object_name.h"
+#include "worker/checkpoint/snapshot_manifest.h"
 
 namespace sj::worker::checkpoint {
 namespace {
 
 constexpr int kListsMax = 5;
 
-}  // namespace
-
-base::Status RemoveObjects(store::ObjectStore& store, const std::string& job_uid,
-                           int64_t* removed) {
-  SJ_RETURN_IF_ERROR(CheckNamePart("job uid", job_uid, true));
-  const std::string prefix = job_uid + "/";
+base::Status RemoveBelow(store::ObjectStore& store, const std::string& prefix, int64_t* removed) {
   for (int i = 0; i < kListsMax; ++i) {
     SJ_ASSIGN_OR_RETURN(const std::vector<store::ObjectInfo> objects, store.List(prefix));
     if (objects.empty()) {
@@ -29,6 +25,25 @@ base::Status RemoveObjects(store::ObjectStore& store, const std::string& job_uid
   }
   return base::Unavailable(fmt::format("delete the objects \"{}\" in {}: there are ever more",
                                        prefix, store.Describe()));
+}
+
+}  // namespace
+
+base::Status RemoveObjects(store::ObjectStore& store, const std::string& job_uid,
+                           int64_t* removed) {
+  SJ_RETURN_IF_ERROR(CheckNamePart("job uid", job_uid, true));
+  return RemoveBelow(store, job_uid + "/", removed);
+}
+
+base::Status RemoveSnapshot(store::ObjectStore& store, const std::string& job_uid,
+                            const std::string& name, const std::string& snapshot_uid,
+                            int64_t* removed) {
+  SJ_RETURN_IF_ERROR(CheckNamePart("job uid", job_uid, true));
+  SJ_RETURN_IF_ERROR(CheckNamePart("snapshot uid", snapshot_uid, true));
+  if (name.empty() || name.find('/') != std::string::npos) {
+    return base::InvalidArgument(fmt::format("\"{}\" is no snapshot's name", name));
+  }
+  return RemoveBelow(store, SnapshotPrefix(job_uid, name, snapshot_uid) + "/", removed);
 }
 
 }  // namespace sj::worker::checkpoint

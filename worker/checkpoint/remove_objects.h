@@ -18,4 +18,9 @@ namespace sj::worker::checkpoint {
 // store.
 base::Status RemoveObjects(store::ObjectStore& store, const std::string& job_uid, int64_t* removed);
 
+// The same for one snapshot: what lies below SnapshotPrefix(job_uid, name, snapshot_uid).
+base::Status RemoveSnapshot(store::ObjectStore& store, const std::string& job_uid,
+                            const std::string& name, const std::string& snapshot_uid,
+                            int64_t* removed);
+
 }  // namespace sj::worker::checkpoint

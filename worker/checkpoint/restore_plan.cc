@@ -8,13 +8,11 @@
 #include <map>
 #include <utility>
 
-#include "api/base/hash.h"
 #include "worker/checkpoint/object_name.h"
+#include "worker/checkpoint/read_footer.h"
 
 namespace sj::worker::checkpoint {
 namespace {
-
-constexpr uint64_t kTailBytes = 64u << 10;
 
 using CommittedRef = Checkpointer::CommittedRef;
 
@@ -47,7 +45,7 @@ class Footers {
     }
     auto it = found_.find(parsed->object);
     if (it == found_.end()) {
-      base::Result<Loaded> loaded = Load(parsed->object);
+      base::Result<LoadedFooter> loaded = Load(parsed->object);
       if (!loaded.ok()) {
         return std::move(loaded).status().WithContext(
             fmt::format("read checkpoint object \"{}\"", parsed->object));
@@ -71,37 +69,10 @@ class Footers {
   }
 
  private:
-  struct Loaded {
-    std::string hash;
-    Footer footer;
-  };
-
-  base::Result<Loaded> Load(const std::string& object) {
-    size_t wanted = 0;
-    SJ_ASSIGN_OR_RETURN(std::string tail, Tail(object, kTailBytes));
-    SJ_ASSIGN_OR_RETURN(std::string_view json, FindFooter(tail, &wanted));
-    if (wanted > 0) {
-      SJ_ASSIGN_OR_RETURN(tail, Tail(object, wanted));
-      SJ_ASSIGN_OR_RETURN(json, FindFooter(tail, &wanted));
-      if (wanted > 0) {
-        return base::Corrupt("the object is shorter than its footer");
-      }
-    }
-    Loaded loaded;
-    loaded.hash = base::Sha256Hex(json).substr(0, 16);
-    SJ_ASSIGN_OR_RETURN(loaded.footer, DecodeFooter(json));
+  base::Result<LoadedFooter> Load(const std::string& object) {
+    SJ_ASSIGN_OR_RETURN(LoadedFooter loaded, ReadFooter(store_, object));
     SJ_RETURN_IF_ERROR(CheckIdentity(object, loaded.footer));
     return loaded;
-  }
-
-  base::Result<std::string> Tail(const std::string& object, uint64_t bytes) {
-    base::Result<std::string> tail = store_->GetTail(object, bytes);
-    if (!tail.ok() && tail.status().kind() == base::ErrorKind::kNotFound) {
-      return base::Corrupt(
-          "the committed checkpoint is missing from the store. Look for lifecycle rules or "
-          "deletions in the bucket, and that it is the same bucket and prefix as before");
-    }
-    return tail;
   }
 
   base::Status CheckIdentity(const std::string& object, const Footer& footer) const {
@@ -141,7 +112,7 @@ class Footers {
 
   const CheckpointIdentity& identity_;
   store::ObjectStore* const store_;
-  std::map<std::string, Loaded> found_;
+  std::map<std::string, LoadedFooter> found_;
 };
 
 base::Status CheckOffset(const CommittedRef& ref, int64_t in_footer) {
