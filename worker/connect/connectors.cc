@@ -5,11 +5,13 @@
 #include <optional>
 
 #include "worker/connect/blackhole/blackhole_sink.h"
+#include "worker/connect/committed_reader.h"
 #include "worker/connect/connector.h"
 #include "worker/connect/exchange.h"
 #include "worker/connect/generator/datagen_source.h"
 #include "worker/connect/job_remains.h"
 #include "worker/connect/kafka/commit_log.h"
+#include "worker/connect/kafka/committed.h"
 #include "worker/connect/kafka/exchange_log.h"
 #include "worker/connect/kafka/job_remains.h"
 #include "worker/connect/kafka/kafka_options.h"
@@ -142,6 +144,16 @@ base::Result<std::unique_ptr<ExchangeLog>> MakeExchangeLog(
   return std::unique_ptr<ExchangeLog>(std::make_unique<kafka::KafkaExchangeLog>(
       std::move(*cluster), fmt::format("{}.{}", context.id_prefix, context.job_id),
       context.task_threads));
+}
+
+base::Result<std::unique_ptr<CommittedReader>> MakeCommittedReader(
+    const std::vector<const types::TableSpec*>& tables, const ConnectContext& context) {
+  SJ_ASSIGN_OR_RETURN(std::optional<kafka::Cluster> cluster, ClusterOf(tables, context));
+  if (!cluster.has_value()) {
+    return std::unique_ptr<CommittedReader>();
+  }
+  return std::unique_ptr<CommittedReader>(std::make_unique<kafka::KafkaCommittedReader>(
+      std::move(*cluster), fmt::format("{}.{}", context.id_prefix, context.job_id)));
 }
 
 base::Result<std::unique_ptr<JobRemains>> MakeJobRemains(

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "api/base/status.h"
+#include "worker/connect/committed_reader.h"
 #include "worker/connect/connector.h"
 #include "worker/connect/exchange.h"
 #include "worker/connect/job_remains.h"
@@ -39,6 +40,10 @@ struct Connectors {
   std::function<base::Result<std::unique_ptr<connect::JobRemains>>(const UsedTables&,
                                                                    const Context&)>
       job_remains = connect::MakeJobRemains;
+  // nullptr: no table is on Kafka.
+  std::function<base::Result<std::unique_ptr<connect::CommittedReader>>(const UsedTables&,
+                                                                        const Context&)>
+      committed_reader = connect::MakeCommittedReader;
   std::function<base::Result<std::unique_ptr<store::ObjectStore>>(const store::ObjectStoreOptions&)>
       object_store = store::OpenObjectStore;
   std::function<base::Result<std::unique_ptr<state::StateStore>>(const state::StateStoreOptions&)>

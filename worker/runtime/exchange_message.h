@@ -21,6 +21,11 @@ namespace sj::worker::runtime {
 base::Status EncodeRows(const types::Batch& rows, std::string* out);
 void EncodeMarks(const std::vector<NamedMark>& marks, std::string* out);
 
+// What a payload holds, by its first byte.
+inline bool IsRows(std::string_view bytes) {
+  return bytes.starts_with('R');
+}
+
 struct ExchangeMessage {
   bool is_rows = false;
   types::Batch rows;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "api/base/status.h"
+#include "worker/checkpoint/snapshot_import.h"
 #include "worker/connect/connector.h"
 #include "worker/plan/physical.h"
 #include "worker/runtime/connectors.h"
@@ -40,6 +41,8 @@ struct JobConfig {
   // The generation before goes on and hands its units over: this worker is new, and takes each of
   // its units only when it is marked as released to `generation`.
   bool hand_over = false;
+  // Units that no epoch of the job has committed begin with what this snapshot has of them.
+  std::optional<checkpoint::SnapshotRef> restore_from;
 
   std::chrono::milliseconds epoch_interval{1000};
   int checkpoints_retained = 3;

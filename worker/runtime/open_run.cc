@@ -10,6 +10,7 @@
 #include "worker/connect/traced_commit_log.h"
 #include "worker/runtime/positions.h"
 #include "worker/runtime/run_context.h"
+#include "worker/runtime/snapshot_restore.h"
 
 namespace sj::worker::runtime {
 namespace {
@@ -184,6 +185,10 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
   if (run->checkpointer == nullptr) {
     positions = {{}, InputsOf(*run, UnitsOf(run->own, run->partition_counts))};
   }
+  if (run->config->restore_from && run->checkpointer != nullptr && !positions.missing.empty()) {
+    Reach(RunStage::kRestore, hooks);
+    SJ_RETURN_IF_ERROR(ImportSnapshot(hooks.connectors, run, &positions));
+  }
   if (!positions.committed.empty()) {
     Reach(RunStage::kRestore, hooks);
     SJ_ASSIGN_OR_RETURN(run->restored,
@@ -200,6 +205,13 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
 }
 
 }  // namespace
+
+base::Status DescribeRun(const Connectors& make, RunContext* run) {
+  SJ_RETURN_IF_ERROR(OpenConnectors(make, run));
+  SJ_RETURN_IF_ERROR(CountPartitions(run));
+  DescribeEdges(run);
+  return base::OkStatus();
+}
 
 base::Result<std::map<std::string, int>> AskPartitions(const JobConfig& config) {
   RunContext run;
@@ -267,9 +279,7 @@ base::Result<std::unique_ptr<RunContext>> OpenRun(const JobConfig& config, const
     }
   }
   Reach(RunStage::kConnect, hooks);
-  SJ_RETURN_IF_ERROR(OpenConnectors(hooks.connectors, run.get()));
-  SJ_RETURN_IF_ERROR(CountPartitions(run.get()));
-  DescribeEdges(run.get());
+  SJ_RETURN_IF_ERROR(DescribeRun(hooks.connectors, run.get()));
   run->gate.Init(run->depths);
   run->placement = Placement(run->own, run->partition_counts);
   for (auto& sink : run->sinks) {

@@ -125,7 +125,7 @@ base::Result<Positions> ReadPositions(RunContext* run) {
 
 base::Status StartSources(RunContext* run, const Positions& positions) {
   const auto& before = run->config->committed_partitions;
-  const bool first = before ? before->empty() : positions.committed.empty();
+  const bool first = !run->imported && (before ? before->empty() : positions.committed.empty());
   for (const auto& [table, count] : run->partition_counts) {
     connect::Source& source = *run->sources[table];
     std::vector<int> numbers;

@@ -16,6 +16,7 @@
 #include "api/base/clock.h"
 #include "api/base/status.h"
 #include "worker/checkpoint/checkpointer.h"
+#include "worker/checkpoint/snapshot_import.h"
 #include "worker/connect/connector.h"
 #include "worker/connect/exchange.h"
 #include "worker/runtime/channel.h"
@@ -104,6 +105,10 @@ struct RunContext {
   std::unique_ptr<store::ObjectStore> objects;
   std::unique_ptr<checkpoint::Checkpointer> checkpointer;  // null: no checkpoints
   checkpoint::Restored restored;
+  bool imported = false;  // some of it from a snapshot
+  // What was in flight in that snapshot, to be taken before any input. Each entry belongs to the
+  // thread of its shard.
+  std::vector<checkpoint::InFlight> in_flight;
   bool bounded = false;  // every source ends
 
   std::vector<std::unique_ptr<ThreadPort>> ports;               // by thread
@@ -132,6 +137,10 @@ struct RunContext {
   void Fail(base::Status status);
   void WakeAll();
 };
+
+// Connectors, partition counts and edges of the plan. Touches neither transactions nor group.
+// REQUIRES: `config` and `own` are set.
+base::Status DescribeRun(const Connectors& make, RunContext* run);
 
 // The partition counts of the job's source topics as the brokers have them now.
 base::Result<std::map<std::string, int>> AskPartitions(const JobConfig& config);

@@ -48,6 +48,10 @@ base::Status TaskThread::Loop() {
 
 base::Result<bool> TaskThread::Round() {
   base::MonoTime start = run_->clock->Mono();
+  if (!in_flight_taken_) {
+    in_flight_taken_ = true;
+    SJ_RETURN_IF_ERROR(TakeInFlight());
+  }
   if (!aligning_ && port_->requested.load(std::memory_order_acquire) >= epoch_) {
     SJ_RETURN_IF_ERROR(BeginEpochEnd());
   }
@@ -172,6 +176,26 @@ base::Status TaskThread::TakeExchange(int edge, int shard, ExchangeMessage messa
   changed_ = true;
   ShardTask* task = shard_by_id_.at({edge, shard});
   return message.is_rows ? task->TakeRows(std::move(message.rows)) : task->TakeMarks(message.marks);
+}
+
+// Deepest edge first: what an edge's rows make is sent behind what was sent over later edges
+// before.
+base::Status TaskThread::TakeInFlight() {
+  for (int depth = run_->depths - 1; depth >= 0; --depth) {
+    for (checkpoint::InFlight& flight : run_->in_flight) {
+      const EdgeInfo& edge = run_->edges[flight.edge];
+      if (edge.depth != depth || !shard_by_id_.contains({flight.edge, flight.shard})) {
+        continue;
+      }
+      const std::string frames = std::exchange(flight.frames, {});
+      SJ_RETURN_IF_ERROR(checkpoint::ForEachFrame(frames, [&](std::string_view bytes) {
+        auto message = DecodeExchange(bytes, edge.edge->schema);
+        return message.ok() ? TakeExchange(flight.edge, flight.shard, std::move(message).value())
+                            : std::move(message).status();
+      }));
+    }
+  }
+  return base::OkStatus();
 }
 
 base::Status TaskThread::BeginEpochEnd() {

@@ -70,6 +70,8 @@ class TaskThread final : public LocalShards, public exec::Terminals {
   base::Status Handle(int from, ThreadMessage message);
   base::Result<bool> StepExchange();
   base::Status TakeExchange(int edge, int shard, ExchangeMessage message);
+  // What was in flight to this thread's shards in a snapshot. Before everything else.
+  base::Status TakeInFlight();
   base::Status BeginEpochEnd();
   base::Status SendMarkers(int depth);
   base::Result<bool> StepAlign();
@@ -87,6 +89,7 @@ class TaskThread final : public LocalShards, public exec::Terminals {
 
   types::Epoch epoch_ = 1;  // the epoch being processed
   bool changed_ = true;     // the first epoch is always committed: it pins the start positions
+  bool in_flight_taken_ = false;
   bool aligning_ = false;
   int depth_ = 0;                  // of the markers awaited
   std::vector<int> marker_depth_;  // by sender: rounds of markers got this epoch

@@ -64,31 +64,41 @@ base::Status SimCluster::Plan() {
   return base::OkStatus();
 }
 
-// REQUIRES: the operator's state is that of the generation the worker is to join.
-void SimCluster::Spawn(int ordinal, bool hand_over) {
-  auto worker = std::make_unique<Worker>();
-  JobConfig& config = worker->config;
+// In the generation in force.
+JobConfig SimCluster::ConfigOf(int ordinal) {
+  JobConfig config;
   config.plan = plan_;
-  config.connect.job_id = config.job_uid = kJob;
+  config.connect.job_id = config.job_uid = options_.job_uid;
   {
     std::lock_guard<std::mutex> lock(mu_);
     config.generation = generation_;
     config.replicas = replicas_;
   }
   config.ordinal = config.connect.ordinal = ordinal;
-  config.hand_over = hand_over;
   config.shards = options_.shards;
   config.max_parallelism = 16;
-  for (int gone = config.replicas; !hand_over && gone < ordinals_used_; ++gone) {
-    config.fence_ordinals.push_back(gone);
-  }
-  ordinals_used_ = std::max(ordinals_used_, ordinal + 1);
   config.epoch_interval = std::chrono::milliseconds(5);
   config.watermark_interval = std::chrono::milliseconds(1);
   config.rows_per_poll = 3;
   config.threads = options_.threads;
-  config.store.location = "file://" + (directory_ / "checkpoints").string();
+  config.store.location =
+      "file://" +
+      (options_.checkpoints.empty() ? (directory_ / "checkpoints").string() : options_.checkpoints);
   config.scratch_directory = (directory_ / fmt::format("scratch{}", spawned_++)).string();
+  config.restore_from = options_.restore_from;
+  return config;
+}
+
+// REQUIRES: the operator's state is that of the generation the worker is to join.
+void SimCluster::Spawn(int ordinal, bool hand_over) {
+  auto worker = std::make_unique<Worker>();
+  JobConfig& config = worker->config;
+  config = ConfigOf(ordinal);
+  config.hand_over = hand_over;
+  for (int gone = config.replicas; !hand_over && gone < ordinals_used_; ++gone) {
+    config.fence_ordinals.push_back(gone);
+  }
+  ordinals_used_ = std::max(ordinals_used_, ordinal + 1);
   Worker* raw = worker.get();
   workers_.push_back(std::move(worker));
   raw->thread = std::thread([this, raw] {
@@ -315,6 +325,44 @@ base::Status SimCluster::Rescale(int replicas, const Disturb& disturb) {
     worker->given_up = worker->given_up || worker->config.ordinal >= replicas_;
   }
   return base::OkStatus();
+}
+
+base::Result<SnapshotTaken> SimCluster::TakeSnapshot(
+    const std::string& uid, const std::function<void(SnapshotTaker::Parts*)>& change) {
+  SnapshotTaker::Parts parts;
+  parts.connectors = SimKafka::MakeConnectors(&kafka_);
+  parts.clock = &base::RealClock();
+  if (change) {
+    change(&parts);
+  }
+  const JobConfig config = ConfigOf(0);
+  SnapshotAsked asked;
+  asked.name = "snap";
+  asked.uid = uid;
+  asked.generation = config.generation;
+  asked.replicas = config.replicas;
+  asked.quiet_max = std::chrono::seconds(10);
+  SnapshotTaker taker(config, asked, parts);
+  base::Result<SnapshotTaken> taken = base::Internal("not taken");
+  std::atomic<bool> done{false};
+  std::thread thread([&] {
+    taken = taker.Take();
+    done.store(true);
+  });
+  const base::Status waited = WaitUntil([&] { return done.load(); }, false).status();
+  thread.join();
+  return waited.ok() ? std::move(taken) : base::Result<SnapshotTaken>(waited);
+}
+
+base::Status SimCluster::RunEpochs(types::Epoch epochs) {
+  const types::Epoch until = Member(0)->board.Get().epoch + epochs;
+  return WaitUntil(
+             [&] {
+               const JobStatus status = Member(0)->board.Get();
+               return status.epoch >= until || Member(0)->Ended(Outcome::kCompleted);
+             },
+             false)
+      .status();
 }
 
 base::Status SimCluster::Finish() {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "worker/runtime/snapshot_taker.h"
 #include "worker/runtime/supervisor.h"
 #include "worker/runtime/testing/sim_kafka.h"
 
@@ -29,6 +30,9 @@ class SimCluster {
     int threads = 1;
     int shards = 4;
     int64_t gate_step = 1;  // records of each partition let in about every millisecond
+    std::string job_uid = "sim";
+    std::string checkpoints;  // directory; empty: one of its own, gone with the cluster
+    std::optional<checkpoint::SnapshotRef> restore_from;
   };
   base::Status Start(int replicas, const Options& options);
 
@@ -48,6 +52,11 @@ class SimCluster {
   };
   // By hand-over, by a whole-job switch when that fails. An error: neither came to an end.
   base::Status Rescale(int replicas, const Disturb& disturb);
+  // Of the job as it runs now, under load; a file:// location.
+  base::Result<SnapshotTaken> TakeSnapshot(
+      const std::string& uid, const std::function<void(SnapshotTaker::Parts*)>& change);
+  // Lets the load flow until so many epochs of worker 0 have been committed.
+  base::Status RunEpochs(types::Epoch epochs);
   // Lets all input in and waits until every worker has completed.
   base::Status Finish();
 
@@ -58,6 +67,7 @@ class SimCluster {
  private:
   struct Worker;
 
+  JobConfig ConfigOf(int ordinal);
   void Spawn(int ordinal, bool hand_over);
   JobHooks HooksOf(Worker* worker);
   base::Status AwaitStart(Worker* worker);

@@ -134,6 +134,32 @@ class SimCommitLog final : public connect::CommitLog {
   bool cancelled_ = false;
 };
 
+// The contract of connect/committed_reader.h: a transaction's positions become visible at once, so
+// one look under the lock is stable.
+class SimCommittedReader final : public connect::CommittedReader {
+ public:
+  explicit SimCommittedReader(SimKafka* sim) : sim_(sim) {}
+
+  base::Result<std::vector<connect::CommittedPosition>> Read(
+      const std::vector<types::InputPartition>& partitions) override {
+    std::lock_guard<std::mutex> lock(sim_->mu_);
+    std::vector<connect::CommittedPosition> out;
+    for (const auto& partition : partitions) {
+      auto it = sim_->offsets_.find(partition);
+      out.push_back(it == sim_->offsets_.end()
+                        ? connect::CommittedPosition{partition, connect::kNoOffset, ""}
+                        : it->second);
+    }
+    for (const auto& [topic, log] : sim_->topics_) {
+      sim_->at_fetch_[topic] = sim_->CommittedLocked(topic);
+    }
+    return out;
+  }
+
+ private:
+  SimKafka* sim_;
+};
+
 void SimKafka::CreateTopic(const std::string& topic, int partitions) {
   std::lock_guard<std::mutex> lock(mu_);
   topics_[topic].resize(partitions);
@@ -162,6 +188,15 @@ int SimKafka::Partitions(const std::string& topic) {
 
 std::vector<std::string> SimKafka::Committed(const std::string& topic) {
   std::lock_guard<std::mutex> lock(mu_);
+  return CommittedLocked(topic);
+}
+
+std::vector<std::string> SimKafka::CommittedAtFetch(const std::string& topic) {
+  std::lock_guard<std::mutex> lock(mu_);
+  return at_fetch_[topic];
+}
+
+std::vector<std::string> SimKafka::CommittedLocked(const std::string& topic) {
   std::vector<std::string> values;
   for (const auto& partition : topics_.at(topic)) {
     for (const Record& record : partition) {
@@ -297,6 +332,10 @@ Connectors SimKafka::MakeConnectors(SimKafka* sim) {
   connectors.commit_log = [sim](const UsedTables&, const connect::ConnectContext& context)
       -> base::Result<std::unique_ptr<connect::CommitLog>> {
     return std::unique_ptr<connect::CommitLog>(std::make_unique<SimCommitLog>(sim, context));
+  };
+  connectors.committed_reader = [sim](const UsedTables&, const connect::ConnectContext&)
+      -> base::Result<std::unique_ptr<connect::CommittedReader>> {
+    return std::unique_ptr<connect::CommittedReader>(std::make_unique<SimCommittedReader>(sim));
   };
   return connectors;
 }

@@ -38,6 +38,9 @@ class SimKafka {
   void ForgetOffsets();                                       // of the whole group
   // Committed values of a topic, in order within a partition.
   std::vector<std::string> Committed(const std::string& topic);
+  // The same as it was when a CommittedReader last read positions: what the transactions before
+  // that moment have written.
+  std::vector<std::string> CommittedAtFetch(const std::string& topic);
   int64_t End(const types::InputPartition& partition);
   int64_t StableEnd(const types::InputPartition& partition);
   // The committed record at or after `offset`, before the stable end and `limit`. False: none now.
@@ -69,11 +72,13 @@ class SimKafka {
 
  private:
   friend class SimCommitLog;
+  friend class SimCommittedReader;
   struct Producer {
     int64_t epoch = 0;
     std::shared_ptr<Transaction> open;  // shared with its records
   };
   int64_t StableEndLocked(const types::InputPartition& partition);
+  std::vector<std::string> CommittedLocked(const std::string& topic);
   base::Status OperationLocked(int64_t incarnation);
 
   std::mutex mu_;  // guards everything below
@@ -81,6 +86,7 @@ class SimKafka {
   std::map<std::string, std::vector<std::vector<Record>>> topics_;
   std::map<std::string, Producer> producers_;
   std::map<types::InputPartition, connect::CommittedPosition> offsets_;
+  std::map<std::string, std::vector<std::string>> at_fetch_;  // by topic
   std::map<std::string, int64_t> looks_;
   std::shared_ptr<Transaction> left_open_;  // shared with its record
   int64_t gate_ = -1;
