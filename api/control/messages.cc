@@ -56,6 +56,14 @@ std::span<const EnumName<CleanupStep>> EnumNames(CleanupStep) {
   return kNames;
 }
 
+std::span<const EnumName<SnapshotStep>> EnumNames(SnapshotStep) {
+  static constexpr std::array<EnumName<SnapshotStep>, 3> kNames{
+      {{SnapshotStep::kNone, "none"},
+       {SnapshotStep::kTake, "take"},
+       {SnapshotStep::kRemove, "remove"}}};
+  return kNames;
+}
+
 template <typename V>
 void Fields(V& v, JobRef& s) {
   v("namespace", s.namespace_name);
@@ -69,6 +77,12 @@ void Fields(V& v, WorkerRef& s) {
   v("incarnation", s.incarnation, Need::kRequired);
 }
 template <typename V>
+void Fields(V& v, RestoreSource& s) {
+  v("location", s.location, Need::kRequired);
+  v("manifest", s.manifest, Need::kRequired);
+  v("sha256", s.sha256, Need::kRequired);
+}
+template <typename V>
 void Fields(V& v, Assignment& s) {
   v("generation", s.generation, Need::kRequired);
   v("replicas", s.replicas, Need::kRequired);
@@ -80,6 +94,7 @@ void Fields(V& v, Assignment& s) {
   v("committedPartitions", s.committed_partitions);
   v("handOverFrom", s.hand_over_from);
   v("handOverReplicas", s.hand_over_replicas);
+  v("restoreFrom", s.restore_from);
 }
 template <typename V>
 void Fields(V& v, RegisterRequest& s) {
@@ -157,6 +172,33 @@ void Fields(V& v, CleanupReport& s) {
   v("error", s.error);
 }
 template <typename V>
+void Fields(V& v, SnapshotOrder& s) {
+  v("step", s.step);
+  v("name", s.name);
+  v("uid", s.uid);
+  v("generation", s.generation);
+  v("replicas", s.replicas);
+}
+template <typename V>
+void Fields(V& v, SnapshotResult& s) {
+  v("source", s.source, Need::kRequired);
+  v("objects", s.objects);
+  v("bytes", s.bytes);
+  v("rows", s.rows);
+  v("epoch", s.epoch);
+  v("takenAt", s.taken_at);
+  v("stateHash", s.state_hash);
+}
+template <typename V>
+void Fields(V& v, SnapshotReport& s) {
+  v("known", s.known);
+  v("round", s.round);
+  v("objects", s.objects);
+  v("done", s.done);
+  v("result", s.result);
+  v("error", s.error);
+}
+template <typename V>
 void Fields(V& v, HandOverReport& s) {
   v("generation", s.generation);
   v("toGive", s.to_give);
@@ -191,6 +233,7 @@ void Fields(V& v, HeartbeatRequest& s) {
   v("knownCheck", s.known_check);
   v("cleanup", s.cleanup);
   v("handsOver", s.hands_over);
+  v("snapshot", s.snapshot);
   v("handOver", s.hand_over);
   v.Ms("holdMs", s.hold);
   v("knownGeneration", s.known_generation);
@@ -207,6 +250,7 @@ void Fields(V& v, HeartbeatResponse& s) {
   v("generationFloor", s.generation_floor);
   v("check", s.check);
   v("cleanup", s.cleanup);
+  v("snapshot", s.snapshot);
 }
 template <typename V>
 void Fields(V& v, GenerationResponse& s) {
@@ -228,6 +272,17 @@ base::Status CheckCleanup(const std::optional<CleanupOrder>& order) {
   const bool too_few = order && order->step == CleanupStep::kBegin && order->ordinals < 1;
   return too_few ? base::InvalidArgument("control message: cleanup.ordinals: must be at least 1")
                  : base::OkStatus();
+}
+base::Status CheckSnapshot(const std::optional<SnapshotOrder>& order) {
+  if (!order || order->step == SnapshotStep::kNone) {
+    return base::OkStatus();
+  }
+  const bool take = order->step == SnapshotStep::kTake;
+  if (order->uid.empty() || order->name.empty() ||
+      (take && (order->generation < 1 || order->replicas < 1))) {
+    return base::InvalidArgument("control message: snapshot: name, uid or numbers are missing");
+  }
+  return base::OkStatus();
 }
 // Numbers no share can be computed from are refused here, at the border.
 base::Status CheckAssignment(const std::optional<Assignment>& assignment) {
@@ -265,6 +320,7 @@ base::Status CheckMessage(const HeartbeatRequest& m) {
 }
 base::Status CheckMessage(const HeartbeatResponse& m) {
   SJ_RETURN_IF_ERROR(CheckCleanup(m.cleanup));
+  SJ_RETURN_IF_ERROR(CheckSnapshot(m.snapshot));
   return CheckAssignment(m.assignment);
 }
 base::Status CheckMessage(const GenerationResponse&) {

@@ -45,6 +45,14 @@ struct WorkerRef {
   bool operator==(const WorkerRef&) const = default;
 };
 
+// A snapshot that a new job begins with: where it lies, and the name and SHA-256 of its manifest.
+struct RestoreSource {
+  std::string location;
+  std::string manifest;
+  std::string sha256;
+  bool operator==(const RestoreSource&) const = default;
+};
+
 // Who does what in one generation. Every worker computes its own share from the same few numbers
 // (worker/types/key_group.h); the operator only hands them out.
 struct Assignment {
@@ -63,6 +71,8 @@ struct Assignment {
   // any more; only `replicas` differs. `hand_over_replicas` is that generation's number of workers.
   int64_t hand_over_from = 0;
   int hand_over_replicas = 0;
+  // Set while not every worker has committed: units that no epoch has committed begin with it.
+  std::optional<RestoreSource> restore_from = {};
   bool operator==(const Assignment&) const = default;
 };
 
@@ -197,6 +207,41 @@ struct CleanupReport {
   bool operator==(const CleanupReport&) const = default;
 };
 
+enum class SnapshotStep : uint8_t {
+  kNone,
+  kTake,    // take it, beside the work
+  kRemove,  // delete what it keeps
+};
+// The job of ordinal 0. Another order in its place ends what it is at.
+struct SnapshotOrder {
+  SnapshotStep step = SnapshotStep::kNone;
+  std::string name;        // of the StreamJobSnapshot
+  std::string uid;         // of the same
+  int64_t generation = 0;  // in which it is to be taken, started and without hand-over
+  int replicas = 0;        // of it
+  bool operator==(const SnapshotOrder&) const = default;
+};
+struct SnapshotResult {
+  RestoreSource source;
+  int64_t objects = 0;  // checkpoint objects it holds
+  int64_t bytes = 0;    // of everything
+  int64_t rows = 0;     // messages that were in flight
+  int64_t epoch = 0;    // the largest of the cut
+  std::optional<base::WallTime> taken_at;
+  std::string state_hash;
+  bool operator==(const SnapshotResult&) const = default;
+};
+// How far a worker is with a SnapshotOrder. One that says nothing at all cannot do it.
+struct SnapshotReport {
+  SnapshotOrder known;  // as told last
+  int round = 0;        // fetches of committed offsets
+  int64_t objects = 0;  // copied so far, or deleted
+  bool done = false;
+  std::optional<SnapshotResult> result;  // when it was taken
+  std::optional<WorkerError> error;      // it has failed, or tries again to delete
+  bool operator==(const SnapshotReport&) const = default;
+};
+
 struct HeartbeatRequest {
   int protocol = kProtocolVersion;
   WorkerRef worker;
@@ -225,6 +270,7 @@ struct HeartbeatRequest {
   bool hands_over = false;                  // knows hand-over; an older worker would drain instead
   std::optional<HandOverReport> hand_over;  // the last one of this engine; absent: there was none
   std::optional<CleanupReport> cleanup;
+  std::optional<SnapshotReport> snapshot;
   // Long poll: the answer is held up to `hold` until it would differ from what is known here.
   base::Millis hold{};
   int64_t known_generation = 0;
@@ -241,8 +287,9 @@ struct HeartbeatResponse {
   // No footer of the job names an object of a generation below it, now or later; absent: unknown.
   // Told to ordinal 0 only, and never a reason to answer early.
   std::optional<int64_t> generation_floor = {};
-  std::optional<SpecCheck> check;            // absent: nothing is to be checked (any more)
-  std::optional<CleanupOrder> cleanup = {};  // absent: kNone
+  std::optional<SpecCheck> check;              // absent: nothing is to be checked (any more)
+  std::optional<CleanupOrder> cleanup = {};    // absent: kNone
+  std::optional<SnapshotOrder> snapshot = {};  // the same
   bool operator==(const HeartbeatResponse&) const = default;
 };
 

@@ -47,6 +47,16 @@ TEST(Messages, RoundTrip) {
                                WorkerError{ErrorClass::kExternal, "KafkaDown", "no broker"}};
   beat.hands_over = true;
   beat.hand_over = HandOverReport{7, 5, 5, 3, 0};
+  SnapshotReport snapshot;
+  snapshot.known = {SnapshotStep::kTake, "nightly", "s-1", 7, 3};
+  snapshot.round = 2;
+  snapshot.objects = 17;
+  snapshot.done = true;
+  snapshot.result =
+      SnapshotResult{{"s3://b/snapshots/u/nightly/s-1", "manifest-2", "ab"}, 16,    123, 4, 99,
+                     base::WallTime(base::Millis(1'767'323'045'678)),        "hash"};
+  snapshot.error = WorkerError{ErrorClass::kExternal, "KafkaDown", "no broker"};
+  beat.snapshot = snapshot;
   beat.hold = kHoldMax;
   beat.known_generation = 7;
   beat.known_started_generation = 6;
@@ -55,7 +65,7 @@ TEST(Messages, RoundTrip) {
   Assignment handed = kAssignment;
   handed.hand_over_from = 6;
   handed.hand_over_replicas = 2;
-  HeartbeatResponse takes{1, 7, 6, handed, Command::kNone, {}, {}, {}};
+  HeartbeatResponse takes{1, 7, 6, handed, Command::kNone, {}, {}, {}, {}};
   EXPECT_EQ(*DecodeHeartbeatResponse(Encode(takes)), takes);
   takes.assignment->hand_over_from = 7;  // not a generation before
   EXPECT_FALSE(DecodeHeartbeatResponse(Encode(takes)).ok());
@@ -66,7 +76,9 @@ TEST(Messages, RoundTrip) {
                            Command::kStop,
                            3,
                            SpecCheck{"spec2", "{}"},
-                           CleanupOrder{CleanupStep::kStay, {true, true, false}, 4}};
+                           CleanupOrder{CleanupStep::kStay, {true, true, false}, 4},
+                           SnapshotOrder{SnapshotStep::kRemove, "nightly", "s-1", 0, 0}};
+  answer.assignment->restore_from = RestoreSource{"s3://b/s", "manifest-1", "cd"};
   EXPECT_EQ(*DecodeHeartbeatResponse(Encode(answer)), answer);
   GenerationResponse generation{1, 8, 7, "spec", Remains{false, true, true}};
   EXPECT_EQ(*DecodeGenerationResponse(Encode(generation)), generation);
@@ -128,6 +140,19 @@ TEST(Messages, CleanupIsAbsentOrWhole) {
                    .ok());
   EXPECT_FALSE(
       DecodeGenerationResponse(R"({"protocol":1,"generation":4,"startedGeneration":4})")->remove);
+}
+
+// The same of snapshots: a step that a newer operator names otherwise is none.
+TEST(Messages, SnapshotIsAbsentOrWhole) {
+  const auto beat = DecodeHeartbeatRequest(
+      R"({"protocol":1,"worker":{"job":{"uid":"u"},"ordinal":0,"incarnation":"i"},)"
+      R"("phase":"Running","generation":4})");
+  EXPECT_FALSE(beat->snapshot.has_value());
+  const std::string head = R"({"protocol":1,"generation":4,"startedGeneration":4,"snapshot":)";
+  EXPECT_EQ(DecodeHeartbeatResponse(head + R"({"step":"fold"}})")->snapshot, SnapshotOrder{});
+  EXPECT_FALSE(DecodeHeartbeatResponse(head + R"({"step":"take","name":"a","uid":"s"}})").ok());
+  EXPECT_FALSE(DecodeHeartbeatResponse(head + R"({"step":"remove","name":"a"}})").ok());
+  EXPECT_TRUE(DecodeHeartbeatResponse(head + R"({"step":"remove","name":"a","uid":"s"}})").ok());
 }
 
 TEST(Messages, RemainsAreSets) {

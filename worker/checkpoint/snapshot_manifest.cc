@@ -156,6 +156,19 @@ std::string SnapshotObjectKey(const std::string& key) {
   return "objects/" + key;
 }
 
+std::string LocationBelow(const std::string& outer, const std::string& prefix) {
+  std::string location = outer;
+  while (location.ends_with('/')) {
+    location.pop_back();
+  }
+  return location + "/" + prefix;
+}
+
+std::string PrefixWithin(const std::string& outer, const std::string& inner) {
+  const std::string start = LocationBelow(outer, "");
+  return inner.starts_with(start) ? inner.substr(start.size()) : "";
+}
+
 void AppendFrame(std::string_view payload, std::string* out) {
   for (size_t shift = 0; shift < 8 * kLengthBytes; shift += 8) {
     out->push_back(static_cast<char>(payload.size() >> shift));

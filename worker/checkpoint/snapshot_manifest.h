@@ -64,6 +64,10 @@ base::Result<SnapshotManifest> DecodeManifest(std::string_view json);
 std::string SnapshotPrefix(const std::string& job_uid, const std::string& name,
                            const std::string& snapshot_uid);
 std::string SnapshotObjectKey(const std::string& key);  // "objects/<key>"
+// The location of what lies below `prefix` of another one, and the way back: empty when `inner` is
+// not below `outer`.
+std::string LocationBelow(const std::string& outer, const std::string& prefix);
+std::string PrefixWithin(const std::string& outer, const std::string& inner);
 
 void AppendFrame(std::string_view payload, std::string* out);
 // kCorrupt when the bytes are no sequence of frames; else the first error of `take`.

@@ -268,6 +268,7 @@ wire::HeartbeatRequest ControlClient::Report(int64_t* cleanups) {
   report.known_check = known_check_;
   report.verdict = verdict_;
   report.cleanup = cleanup_;
+  report.snapshot = snapshot_;
   *cleanups = cleanups_set_;
   nudged_ = false;
   in_flight_ = std::make_unique<base::HttpCancel>();
@@ -391,9 +392,40 @@ void ControlClient::TakeCleanup(const std::optional<wire::CleanupOrder>& order) 
   }
 }
 
+void ControlClient::OnSnapshot(std::function<void(const wire::SnapshotOrder&)> on_snapshot) {
+  on_snapshot_ = std::move(on_snapshot);
+}
+
+void ControlClient::SetSnapshot(const wire::SnapshotReport& report) {
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    if (report.known != snapshot_.known || report == snapshot_) {
+      return;
+    }
+    snapshot_ = report;
+  }
+  Nudge();
+}
+
+void ControlClient::TakeSnapshot(const std::optional<wire::SnapshotOrder>& order) {
+  const wire::SnapshotOrder told = order.value_or(wire::SnapshotOrder{});
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    if (told == snapshot_.known) {
+      return;
+    }
+    snapshot_ = {};
+    snapshot_.known = told;
+  }
+  if (on_snapshot_) {
+    on_snapshot_(told);
+  }
+}
+
 void ControlClient::Take(const wire::HeartbeatResponse& response) {
   TakeCheck(response.check);
   TakeCleanup(response.cleanup);
+  TakeSnapshot(response.snapshot);
   wire::Command command = response.command;
   {
     std::lock_guard<std::mutex> lock(mu_);

@@ -69,6 +69,13 @@ class ControlClient {
   void SetCleanup(const sj::control::CleanupReport& report);
   // Waits until an answer to what was set last came, at most `at_most`. True: it did.
   bool WaitCleanupReported(base::Millis at_most);
+  // `on_snapshot` is called on the heartbeat thread with what the operator asks of snapshots,
+  // whenever that changes. It must not block. Call before Start.
+  void OnSnapshot(std::function<void(const sj::control::SnapshotOrder&)> on_snapshot);
+  // What the next heartbeats say of it; sends one now. Dropped when the operator asks something
+  // else than `report.known` meanwhile.
+  void SetSnapshot(const sj::control::SnapshotReport& report);
+
   // From a quorum read: what may be removed now. Nothing unless the job is being deleted.
   base::Result<sj::control::Remains> ConfirmRemoval();
 
@@ -99,6 +106,7 @@ class ControlClient {
   base::Result<std::string> Post(std::string_view path, std::string body, base::Millis deadline,
                                  base::HttpCancel* cancel);
   void TakeCleanup(const std::optional<sj::control::CleanupOrder>& order);
+  void TakeSnapshot(const std::optional<sj::control::SnapshotOrder>& order);
   base::Result<sj::control::GenerationResponse> AskGeneration();
   base::Status CheckCurrent(int64_t generation);
   void Pause(base::Millis time);
@@ -119,6 +127,7 @@ class ControlClient {
   std::function<void(sj::control::Command)> on_command_;
   std::function<void(std::optional<sj::control::SpecCheck>)> on_check_;
   std::function<void(const sj::control::CleanupOrder&)> on_cleanup_;
+  std::function<void(const sj::control::SnapshotOrder&)> on_snapshot_;
 
   std::mutex mu_;
   std::condition_variable changed_;
@@ -136,6 +145,7 @@ class ControlClient {
   std::string known_check_;                                     // guarded by mu_
   std::optional<sj::control::SpecVerdict> verdict_;             // guarded by mu_
   sj::control::CleanupReport cleanup_;                          // guarded by mu_
+  sj::control::SnapshotReport snapshot_;                        // guarded by mu_
   int64_t cleanups_set_ = 0;                                    // guarded by mu_
   int64_t cleanups_reported_ = 0;                               // guarded by mu_
   std::optional<runtime::JobPhase> reported_;  // guarded by mu_: last phase that was answered

@@ -78,6 +78,28 @@ class ControlClientTest : public ::testing::Test {
     Connect();
   }
 
+  // The same of an order about a snapshot.
+  void ServeSnapshot(const wire::SnapshotOrder& order) {
+    base::HttpServerOptions options;
+    options.threads = 2;
+    auto started = base::StartHttpServer(options, [this, order](const base::ServerRequest& request,
+                                                                const base::Responder& responder) {
+      const auto beat = wire::DecodeHeartbeatRequest(request.body);
+      std::lock_guard<std::mutex> lock(mu_);
+      beats_.push_back(*beat);
+      if (beat->snapshot->known == order && beat->hold > base::Millis(0)) {
+        held_.push_back(responder);
+        return;
+      }
+      wire::HeartbeatResponse answer;
+      answer.snapshot = order;
+      responder.Answer(Body(wire::Encode(answer)));
+    });
+    ASSERT_TRUE(started.ok()) << started.status().ToString();
+    server_ = *std::move(started);
+    Connect();
+  }
+
   void Connect() {
     ControlOptions client;
     client.url = "http://127.0.0.1:" + std::to_string(server_->port());
@@ -189,6 +211,36 @@ TEST_F(ControlClientTest, TellsOfACleanupOnceAndReportsIt) {
   EXPECT_EQ(beats_.front().cleanup, wire::CleanupReport{});  // says that it could
   report.known = order;
   EXPECT_EQ(beats_.back().cleanup, report);
+}
+
+TEST_F(ControlClientTest, TellsOfASnapshotOnceAndReportsIt) {
+  const wire::SnapshotOrder order{wire::SnapshotStep::kTake, "nightly", "s-1", 7, 3};
+  ServeSnapshot(order);
+  std::atomic<int> told{0};
+  client_->OnSnapshot([&](const wire::SnapshotOrder& o) {
+    told += o == order ? 1 : 100;
+    wire::SnapshotReport report;
+    report.known = {wire::SnapshotStep::kTake, "another", "s-0", 7, 3};
+    client_->SetSnapshot(report);  // nobody asks for that one
+    report.known = order;
+    report.done = true;
+    client_->SetSnapshot(report);
+  });
+  client_->Start([](wire::Command) {});
+  const auto reported = [this] {
+    std::lock_guard<std::mutex> lock(mu_);
+    return !beats_.empty() && beats_.back().snapshot->done;
+  };
+  const base::MonoTime end = base::RealClock().Mono() + base::Millis(5'000);
+  while (!reported() && base::RealClock().Mono() < end) {
+    std::this_thread::yield();
+  }
+  client_->Stop();
+  EXPECT_EQ(told, 1);
+  std::lock_guard<std::mutex> lock(mu_);
+  EXPECT_EQ(beats_.front().snapshot, wire::SnapshotReport{});  // says that it could
+  EXPECT_EQ(beats_.back().snapshot->known, order);
+  EXPECT_TRUE(beats_.back().snapshot->done);
 }
 
 TEST_F(ControlClientTest, AsksWhatMayBeRemoved) {

@@ -11,6 +11,7 @@
 #include "worker/main/clean_up.h"
 #include "worker/main/commands.h"
 #include "worker/main/exit_codes.h"
+#include "worker/main/snapshot_runner.h"
 #include "worker/main/spec_check.h"
 #include "worker/main/stop_signal.h"
 #include "worker/runtime/remains_remover.h"
@@ -53,6 +54,7 @@ class Server {
  private:
   base::Status Open();
   base::Status Prepare(const v1alpha1::StreamJob& job);
+  void StartSnapshots(const v1alpha1::StreamJob& job);
   void ReportError(RunStage stage, const base::Status& status);
   bool AskPartitions();
   void RunGenerations();
@@ -78,8 +80,11 @@ class Server {
   base::Status unfit_;  // why the manifest cannot be run
   std::unique_ptr<runtime::RemainsRemover> remover_;
   int exit_code_ = kExitOk;
-  // After the client, which it tells.
+  std::mutex mu_;
+  runtime::JobConfig running_;  // guarded by mu_: of the generation that runs
+  // After the client, which they tell.
   std::unique_ptr<SpecChecker> checker_;
+  std::unique_ptr<SnapshotRunner> snapshots_;  // ordinal 0 only
 };
 
 void Server::ReportError(RunStage stage, const base::Status& status) {
@@ -132,6 +137,9 @@ base::Status Server::Open() {
     client_->OnCheck(
         [this](std::optional<sj::control::SpecCheck> check) { checker_->Ask(std::move(check)); });
   }
+  if (status.ok() && options_.ordinal == 0) {
+    StartSnapshots(job);
+  }
   client_->OnCleanup([this](const sj::control::CleanupOrder& order) { OnCleanup(order); });
   client_->Start([this](sj::control::Command command) { OnCommand(command); });
   unfit_ = status;
@@ -142,6 +150,21 @@ base::Status Server::Open() {
     ReportError(RunStage::kPlan, status);
   }
   return status;
+}
+
+void Server::StartSnapshots(const v1alpha1::StreamJob& job) {
+  const auto config = [this] {
+    std::lock_guard<std::mutex> lock(mu_);
+    return running_;
+  };
+  const auto confirm = [this](int64_t generation) { return client_->Confirm(generation); };
+  running_ = config_;
+  snapshots_ = std::make_unique<SnapshotRunner>(
+      SnapshotRunner::Options{},
+      RealSnapshotWork(config, {job.metadata.namespace_name, job.metadata.name, job.spec.sql},
+                       confirm),
+      [this](const sj::control::SnapshotReport& report) { client_->SetSnapshot(report); });
+  client_->OnSnapshot([this](const sj::control::SnapshotOrder& order) { snapshots_->Ask(order); });
 }
 
 base::Status Server::Prepare(const v1alpha1::StreamJob& job) {
@@ -177,6 +200,15 @@ bool Server::RunGeneration(const sj::control::Assignment& assignment) {
   config_.fence_ordinals = assignment.fence_ordinals;
   config_.committed_partitions = assignment.committed_partitions;
   config_.hand_over = assignment.hand_over_from > 0;
+  config_.restore_from.reset();
+  if (assignment.restore_from) {
+    config_.restore_from = {assignment.restore_from->location, assignment.restore_from->manifest,
+                            assignment.restore_from->sha256};
+  }
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    running_ = config_;
+  }
   drain_.store(false);
   stop_run_.store(leave_.load());
   client_->SetGeneration(assignment.generation);

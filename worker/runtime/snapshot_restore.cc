@@ -18,10 +18,7 @@ checkpoint::ImportTarget TargetOf(const JobConfig& config) {
   target.max_parallelism = config.max_parallelism;
   target.shards = config.shards;
   target.scratch_directory = config.scratch_directory + "/import";
-  const std::string own = config.store.location + "/";
-  if (config.restore_from->location.starts_with(own)) {
-    target.within = config.restore_from->location.substr(own.size());
-  }
+  target.within = checkpoint::PrefixWithin(config.store.location, config.restore_from->location);
   return target;
 }
 

@@ -29,10 +29,6 @@ bool WorthAnotherRound(const base::Status& status) {
          status.kind() == base::ErrorKind::kNotFound || status.kind() == base::ErrorKind::kConflict;
 }
 
-std::string Location(const JobConfig& config, const std::string& prefix) {
-  return config.store.location + "/" + prefix;
-}
-
 }  // namespace
 
 SnapshotTaker::SnapshotTaker(JobConfig config, SnapshotAsked asked, Parts parts)
@@ -306,7 +302,7 @@ base::Result<SnapshotTaken> SnapshotTaker::StoreManifest(checkpoint::SnapshotMan
                            std::to_string(checkpoint::kManifestBytesMax) + " bytes");
   }
   SnapshotTaken taken;
-  taken.ref.location = Location(config_, prefix_);
+  taken.ref.location = checkpoint::LocationBelow(config_.store.location, prefix_);
   taken.ref.manifest = "manifest-" + std::to_string(round_) + "-" + base::RandomHex(4);
   taken.ref.sha256 = base::Sha256Hex(json);
   SJ_RETURN_IF_ERROR(store_->Put(Key(taken.ref.manifest), json));
