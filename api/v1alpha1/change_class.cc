@@ -28,6 +28,8 @@ constexpr FieldClass kTable[] = {
     {"rollout", ChangeClass::kIgnore, "read by the operator only"},
     {"restartNonce", ChangeClass::kRestart, "that is what it is for"},
     {"deletionPolicy", ChangeClass::kIgnore, "read when the job is deleted"},
+    {"snapshots", ChangeClass::kIgnore, "read by the operator only"},
+    {"restoreFrom", ChangeClass::kIgnore, "read before the first generation only"},
 };
 
 void CollectChanges(const std::string& path, const Json& before, const Json& after,

@@ -18,6 +18,9 @@ using Outcome = std::optional<Finding>;
 constexpr size_t kNameMax = 45;  // "<name>-worker" is a StatefulSet: at most 52
 constexpr size_t kSqlBytesMax = 256u << 10;
 constexpr int kMaxParallelismMax = 32'768;
+constexpr base::Millis kSnapshotsEveryMin = std::chrono::minutes(1);
+constexpr base::Millis kSnapshotsEveryMax = std::chrono::hours(24 * 365);
+constexpr int kSnapshotsCountMax = 1000;
 constexpr base::Millis kIntervalMin{100};
 constexpr base::Millis kIntervalMax{3'600'000};
 constexpr size_t kLocationMax = 512;
@@ -150,6 +153,28 @@ Outcome CheckInterval(const CheckInput& in) {
   }
   if (in.effective.checkpoint.retain < 1 || in.effective.checkpoint.retain > 100) {
     return Bad("InvalidCheckpoint", "spec.checkpoint.retain", "must be between 1 and 100");
+  }
+  return std::nullopt;
+}
+
+Outcome CheckSnapshots(const CheckInput& in) {
+  const SnapshotsSpec& snapshots = in.job.spec.snapshots;
+  if (snapshots.every &&
+      (*snapshots.every < kSnapshotsEveryMin || *snapshots.every > kSnapshotsEveryMax)) {
+    return Bad("InvalidSnapshots", "spec.snapshots.every",
+               fmt::format("must be between {} and {}", base::FormatDuration(kSnapshotsEveryMin),
+                           base::FormatDuration(kSnapshotsEveryMax)));
+  }
+  if (snapshots.retain.count &&
+      (*snapshots.retain.count < 1 || *snapshots.retain.count > kSnapshotsCountMax)) {
+    return Bad("InvalidSnapshots", "spec.snapshots.retain.count",
+               fmt::format("must be between 1 and {}", kSnapshotsCountMax));
+  }
+  if (snapshots.retain.age && *snapshots.retain.age <= base::Millis(0)) {
+    return Bad("InvalidSnapshots", "spec.snapshots.retain.age", "must be longer than 0");
+  }
+  if (in.job.spec.restore_from && in.job.spec.restore_from->snapshot.name.empty()) {
+    return Bad("InvalidRestore", "spec.restoreFrom.snapshot.name", "is missing");
   }
   return std::nullopt;
 }
@@ -393,6 +418,7 @@ constexpr std::array kChecks{
     Check{"parallelism", CheckParallelism},      // shards are equal ranges of key groups
     Check{"replicas", CheckReplicas},            // every worker can own something
     Check{"interval", CheckInterval},            // epochs are neither a storm nor an hour apart
+    Check{"snapshots", CheckSnapshots},          // not more often than one can be taken
     Check{"location", CheckLocation},            // objects stay below the job's prefix
     Check{"endpoint", CheckEndpoint},            // workers are not sent to forbidden addresses
     Check{"connections", CheckConnections},      // unique, well-formed, harmless properties

@@ -47,6 +47,21 @@ TEST(Checks, NameAndSql) {
   EXPECT_EQ(Reason([](auto& j) { j.spec.sql = std::string(300'000, ' '); }), "InvalidSql spec.sql");
 }
 
+TEST(Checks, Snapshots) {
+  EXPECT_EQ(Reason([](auto& j) { j.spec.snapshots.every = base::Millis(1'000); }),
+            "InvalidSnapshots spec.snapshots.every");
+  EXPECT_EQ(Reason([](auto& j) { j.spec.snapshots.retain.count = 0; }),
+            "InvalidSnapshots spec.snapshots.retain.count");
+  EXPECT_EQ(Reason([](auto& j) { j.spec.snapshots.retain.age = base::Millis(0); }),
+            "InvalidSnapshots spec.snapshots.retain.age");
+  EXPECT_EQ(Reason([](auto& j) { j.spec.restore_from.emplace(); }),
+            "InvalidRestore spec.restoreFrom.snapshot.name");
+  StreamJob job = Good();
+  job.spec.snapshots = {base::Millis(3'600'000), {24, base::Millis(86'400'000)}};
+  job.spec.restore_from = RestoreFrom{{"nightly", "shop"}};
+  EXPECT_EQ(JoinFindings(Check(job)), "");
+}
+
 TEST(Checks, Sizes) {
   EXPECT_EQ(Reason([](auto& j) { j.spec.replicas = 0; }), "InvalidReplicas spec.replicas");
   EXPECT_EQ(Reason([](auto& j) { j.spec.replicas = 9; }, {{}, {}, 8}),

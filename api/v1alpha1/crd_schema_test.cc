@@ -14,6 +14,7 @@
 #include "api/v1alpha1/manifest_file.h"
 #include "api/v1alpha1/stream_job_fields.h"
 #include "api/v1alpha1/stream_job_json.h"
+#include "api/v1alpha1/stream_job_snapshot_fields.h"
 
 namespace sj::v1alpha1 {
 namespace {
@@ -30,8 +31,8 @@ std::string ReadFile(const std::string& path) {
   return text.str();
 }
 
-Json Crd() {
-  const auto crd = base::ParseYaml(ReadFile("crds/bases/streamjobs.yaml"));
+Json Crd(const std::string& plural = std::string(kPlural)) {
+  const auto crd = base::ParseYaml(ReadFile("crds/bases/" + plural + ".yaml"));
   EXPECT_TRUE(crd.ok()) << crd.status().ToString();
   return *crd;
 }
@@ -139,6 +140,18 @@ TEST(CrdSchema, StatusIsWhatTheOperatorWrites) {
             CodeLines<StreamJobStatus>("status", false));
 }
 
+TEST(CrdSchema, SnapshotsAreWhatTheParserKnows) {
+  const Json crd = Crd(std::string(kSnapshotPlural));
+  EXPECT_EQ(SchemaLines(Schema(crd, "spec"), "spec", true),
+            CodeLines<StreamJobSnapshotSpec>("spec", true));
+  EXPECT_EQ(SchemaLines(Schema(crd, "status"), "status", false),
+            CodeLines<StreamJobSnapshotStatus>("status", false));
+  EXPECT_EQ(crd["spec"]["group"], std::string(kGroup));
+  EXPECT_EQ(crd["spec"]["names"]["kind"], std::string(kSnapshotKind));
+  EXPECT_EQ(crd["spec"]["names"]["plural"], std::string(kSnapshotPlural));
+  EXPECT_EQ(crd["metadata"]["name"], std::string(kSnapshotPlural) + "." + std::string(kGroup));
+}
+
 TEST(CrdSchema, DriftIsSeen) {
   const auto code = CodeLines<StreamJobSpec>("spec", true);
   Json removed = Schema(Crd(), "spec");
@@ -159,8 +172,11 @@ TEST(CrdSchema, DriftIsSeen) {
 }
 
 TEST(CrdSchema, EverythingIsBoundedAndNothingHasADefault) {
-  const Json crd = Crd();
-  for (const char* part : {"spec", "status"}) {
+  for (const auto& [plural, part] : {std::pair(kPlural, "spec"),
+                                     {kPlural, "status"},
+                                     {kSnapshotPlural, "spec"},
+                                     {kSnapshotPlural, "status"}}) {
+    const Json crd = Crd(std::string(plural));
     Visit(Schema(crd, part), part, [](const std::string& path, const Json& node) {
       EXPECT_FALSE(node.contains("default")) << path;
       const std::string type = TypeOf(node);

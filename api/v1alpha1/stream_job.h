@@ -154,6 +154,26 @@ struct DeletionPolicy {
   std::optional<OnDelete> consumer_group;
 };
 
+// Snapshots that the operator makes by itself, and how long it keeps those.
+struct SnapshotRetain {
+  std::optional<int> count;         // the newest completed ones
+  std::optional<base::Millis> age;  // older ones go, but never the last one
+};
+struct SnapshotsSpec {
+  std::optional<base::Millis> every;  // left out: none are made
+  SnapshotRetain retain;              // both left out: kSnapshotsKept are kept
+};
+inline constexpr int kSnapshotsKept = 7;
+
+// Where a new job begins. Read before its first generation, and never again.
+struct SnapshotName {
+  std::string name;
+  std::string namespace_name;  // empty: the job's own
+};
+struct RestoreFrom {
+  SnapshotName snapshot;
+};
+
 struct StreamJobSpec {
   std::string sql;  // exactly one of sql and sql_from
   std::optional<SqlFrom> sql_from;
@@ -168,6 +188,8 @@ struct StreamJobSpec {
   RolloutSpec rollout;
   std::optional<int64_t> restart_nonce;
   DeletionPolicy deletion_policy;
+  SnapshotsSpec snapshots;
+  std::optional<RestoreFrom> restore_from;
 };
 
 // One word for a column. Decisions use conditions.
@@ -287,6 +309,17 @@ struct CleanupStatus {
   CleanupState state = CleanupState::kWaiting;
   std::string message;
   std::optional<base::WallTime> since;  // of the state
+};
+
+// The snapshot this job began with, as it was found before the first generation.
+struct RestoredFrom {
+  std::string namespace_name;
+  std::string name;
+  std::string uid;
+  std::string location;
+  std::string manifest;  // its name below the location
+  std::string sha256;    // of the manifest
+  std::optional<base::WallTime> time;
 };
 
 struct CheckpointStatus {
@@ -419,6 +452,7 @@ struct StreamJobStatus {
   std::optional<TrialStatus> trial;
   std::optional<RollbackStatus> rollback;
   std::optional<CleanupStatus> cleanup;
+  std::optional<RestoredFrom> restored_from;
 };
 
 struct StreamJob {

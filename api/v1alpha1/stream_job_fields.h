@@ -239,6 +239,29 @@ void Fields(V& v, DeletionPolicy& s) {
 }
 
 template <typename V>
+void Fields(V& v, SnapshotRetain& s) {
+  v("count", s.count);
+  v("age", s.age);
+}
+
+template <typename V>
+void Fields(V& v, SnapshotsSpec& s) {
+  v("every", s.every);
+  v("retain", s.retain);
+}
+
+template <typename V>
+void Fields(V& v, SnapshotName& s) {
+  v("name", s.name, Need::kRequired);
+  v("namespace", s.namespace_name);
+}
+
+template <typename V>
+void Fields(V& v, RestoreFrom& s) {
+  v("snapshot", s.snapshot, Need::kRequired);
+}
+
+template <typename V>
 void Fields(V& v, StreamJobSpec& s) {
   v("sql", s.sql);
   v("sqlFrom", s.sql_from);
@@ -253,6 +276,8 @@ void Fields(V& v, StreamJobSpec& s) {
   v("rollout", s.rollout);
   v("restartNonce", s.restart_nonce);
   v("deletionPolicy", s.deletion_policy);
+  v("snapshots", s.snapshots);
+  v("restoreFrom", s.restore_from);
 }
 
 template <typename V>
@@ -291,6 +316,17 @@ void Fields(V& v, CleanupStatus& s) {
   v("state", s.state);
   v("message", s.message);
   v("since", s.since);
+}
+
+template <typename V>
+void Fields(V& v, RestoredFrom& s) {
+  v("namespace", s.namespace_name);
+  v("name", s.name);
+  v("uid", s.uid);
+  v("location", s.location);
+  v("manifest", s.manifest);
+  v("sha256", s.sha256);
+  v("time", s.time);
 }
 
 template <typename V>
@@ -474,6 +510,7 @@ void Fields(V& v, StreamJobStatus& s) {
   v("trial", s.trial);
   v("rollback", s.rollback);
   v("cleanup", s.cleanup);
+  v("restoredFrom", s.restored_from);
 }
 
 }  // namespace sj::v1alpha1

@@ -17,8 +17,8 @@ using base::FieldWriter;
 using base::Json;
 using base::UnknownFields;
 
-constexpr std::string_view kSpecHashSkips[] = {"replicas", "state", "autoscaling", "rollout",
-                                               "deletionPolicy"};
+constexpr std::string_view kSpecHashSkips[] = {
+    "replicas", "state", "autoscaling", "rollout", "deletionPolicy", "snapshots", "restoreFrom"};
 
 // Bounds of the schema: a longer text would make the API server refuse the whole status.
 constexpr size_t kMessageMax = 4096;

@@ -45,7 +45,8 @@ base::Json StreamJobToJson(const StreamJob& job);
 
 // For an inline sql and for one resolved from a ConfigMap (put it into `sql`, clear `sql_from`):
 // SHA-256 (hex, first 16 characters) of the spec as JSON without the fields that never change what
-// workers do: replicas, state, autoscaling, rollout, deletionPolicy. Stable across processes.
+// workers do: replicas, state, autoscaling, rollout, deletionPolicy, snapshots, restoreFrom. Stable
+// across processes.
 std::string SpecHash(const StreamJobSpec& spec);
 
 // "a; b; and 3 more": findings as one line of at most `findings_max` entries.

@@ -64,7 +64,7 @@ install_operator() {
   say "the operator, by its Helm chart"
   local pull=IfNotPresent
   [ "$OWN_CLUSTER" = no ] || pull=Never
-  kubectl apply -f crds/bases/streamjobs.yaml --server-side >/dev/null
+  kubectl apply -f crds/bases --server-side >/dev/null
   helm upgrade --install streamjob charts/streamjob-operator -n $OPERATOR_NAMESPACE \
     --create-namespace --skip-crds --wait --timeout 3m \
     --set image.repository="${OPERATOR_IMAGE%:*}",image.tag=demo,image.pullPolicy=$pull \

@@ -77,6 +77,12 @@ app.kubernetes.io/part-of: streamjob
 - apiGroups: [streamjob.io]
   resources: [streamjobs/status]
   verbs: [patch]
+- apiGroups: [streamjob.io]
+  resources: [streamjobsnapshots]
+  verbs: [list, watch, create, patch, delete]
+- apiGroups: [streamjob.io]
+  resources: [streamjobsnapshots/status]
+  verbs: [patch]
 # Owner references with blockOwnerDeletion need this where that admission check is on.
 - apiGroups: [streamjob.io]
   resources: [streamjobs/finalizers]
