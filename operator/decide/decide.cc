@@ -25,6 +25,7 @@ using v1alpha1::StreamJobStatus;
 
 constexpr Millis kSqlFromPoll{60'000};
 constexpr Millis kForeignPoll{30'000};
+constexpr Millis kRestorePoll{5'000};
 constexpr Millis kDeadlineSlack{50};
 
 // An event when a condition says something new, not each time it is computed.
@@ -173,6 +174,10 @@ std::optional<Millis> RequeueAfter(const View& view, const StreamJobStatus& stat
   }
   if (view.in.job.spec.sql_from) {
     after = Earlier(after, kSqlFromPoll);  // the user's ConfigMap is not watched
+  }
+  if (const v1alpha1::StreamJob& job = view.in.job;
+      job.spec.restore_from && !job.status.restored_from && !job.status.generation) {
+    after = Earlier(after, kRestorePoll);  // snapshots of other names do not wake this job
   }
   if (view.in.children.foreign) {
     after = Earlier(after, kForeignPoll);  // a stranger's object is not watched

@@ -35,6 +35,12 @@ control::Assignment MakeAssignment(const View& view, const GenerationStatus& gen
   }
   assignment.state_hash = generation.plan_hash;
   assignment.committed_partitions = generation.committed_partitions;
+  const auto& restored = view.in.job.status.restored_from;
+  // Until every worker has committed: then no unit is left that could begin with it.
+  if (restored && (!generation.committed_partitions || generation.committed_partitions->empty())) {
+    assignment.restore_from =
+        control::RestoreSource{restored->location, restored->manifest, restored->sha256};
+  }
   return assignment;
 }
 
@@ -89,6 +95,19 @@ std::optional<control::CleanupOrder> CleanupFor(const Directive& directive,
   return cleaner ? directive.cleanup : std::nullopt;
 }
 
+// The same of a worker that reports nothing of snapshots.
+std::optional<control::SnapshotOrder> SnapshotFor(const Directive& directive,
+                                                  const control::HeartbeatRequest& request) {
+  const bool takes = request.worker.ordinal == kCleaner && request.snapshot;
+  return takes ? directive.snapshot : std::nullopt;
+}
+
+bool OtherSnapshot(const control::HeartbeatRequest& request,
+                   const control::HeartbeatResponse& response) {
+  return request.snapshot &&
+         response.snapshot.value_or(control::SnapshotOrder{}) != request.snapshot->known;
+}
+
 bool OtherCleanup(const control::HeartbeatRequest& request,
                   const control::HeartbeatResponse& response) {
   return request.cleanup &&
@@ -104,6 +123,7 @@ Directive MakeDirective(const View& view) {
     directive.check = control::SpecCheck{view.user_hash, CheckManifest(view)};
   }
   directive.cleanup = CleanupOrderOf(view);
+  directive.snapshot = view.in.snapshot;
   directive.wait_reason = StopReason(view.goal);
   directive.drain = !directive.wait_reason.empty();
   const GenerationStatus* generation = view.generation();
@@ -162,6 +182,7 @@ control::HeartbeatResponse AnswerHeartbeat(const Directive& directive,
   response.started_generation = request.known_started_generation;
   response.check = CheckFor(directive, request);
   response.cleanup = CleanupFor(directive, request);
+  response.snapshot = SnapshotFor(directive, request);
   if (TakesPart(directive, request.worker.ordinal, worker_spec_hash)) {
     response.generation = directive.generation;
     response.started_generation = directive.started_generation;
@@ -208,7 +229,7 @@ bool NewsFor(const control::HeartbeatRequest& request, const control::HeartbeatR
          response.started_generation != request.known_started_generation ||
          response.command != request.known_command ||
          (response.check ? response.check->spec_hash : "") != request.known_check ||
-         OtherCleanup(request, response);
+         OtherCleanup(request, response) || OtherSnapshot(request, response);
 }
 
 control::GenerationResponse AnswerGeneration(const v1alpha1::StreamJob& job) {

@@ -23,7 +23,8 @@ struct Directive {
   // What the worker of `check_ordinal` is to look at beside its work.
   std::optional<control::SpecCheck> check;
   int check_ordinal = -1;
-  std::optional<control::CleanupOrder> cleanup;  // for the worker that outlives the others
+  std::optional<control::CleanupOrder> cleanup;    // for the worker that outlives the others
+  std::optional<control::SnapshotOrder> snapshot;  // for ordinal 0
   bool operator==(const Directive&) const = default;
 };
 

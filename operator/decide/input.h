@@ -15,6 +15,7 @@
 #include "api/v1alpha1/effective.h"
 #include "api/v1alpha1/stream_job.h"
 #include "api/v1alpha1/stream_job_json.h"
+#include "api/v1alpha1/stream_job_snapshot.h"
 #include "operator/autoscale/track.h"
 #include "operator/resources/children.h"
 
@@ -49,6 +50,7 @@ struct Settings {
   // A change of replicas alone is handed over while the job runs; false: always a whole-job switch.
   bool hand_over = false;
   Millis hand_over_max{30'000};  // PREPARE, and then START, wait so long before a whole-job switch
+  Millis snapshot_max{7'200'000};  // one that is not taken by then has failed
 };
 
 // What exists for the job, found by the UID of the owner and never by name alone.
@@ -91,6 +93,9 @@ struct Input {
   const Settings& settings;
   std::string apply_error = "";  // what the API server said to the last pass; empty: nothing
   const autoscale::Track* track = nullptr;  // the autoscaler's memory; null: it decides nothing
+  std::optional<control::SnapshotOrder> snapshot = {};  // what worker 0 is to do about snapshots
+  // What was found under the name in spec.restoreFrom; null: nothing.
+  const v1alpha1::StreamJobSnapshot* restore_from = nullptr;
 };
 
 }  // namespace sj::op::decide

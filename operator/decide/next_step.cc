@@ -43,6 +43,10 @@ constexpr Step kSteps[] = {
     {"WorkerSilent", "Look at the pod and its node; another pod takes over when it is gone."},
     {"ImmutableField", "Put the old value back, or create a new job."},
     {"SqlMissing", "Make the ConfigMap and the key that spec.sqlFrom names."},
+    {"SnapshotMissing", "Make the StreamJobSnapshot, or correct its name."},
+    {"SnapshotNotGranted", "Have its owner add this namespace to spec.grants of the snapshot."},
+    {"SnapshotFailed", "Name another snapshot, or take a new one."},
+    {"SnapshotNotTaken", "Wait until it is completed; the job begins by itself."},
     {"CheckpointsFail", "Check the checkpoint store and Kafka."},
     {"CheckpointLate", "Check the checkpoint store and the load of the workers."},
 };

@@ -2,6 +2,8 @@
 // See spec_checks.h.
 #include "operator/decide/spec_checks.h"
 
+#include "operator/decide/snapshots.h"
+
 namespace sj::op::decide {
 namespace {
 
@@ -34,6 +36,10 @@ Findings SpecFindings(const Input& in, const v1alpha1::EffectiveSpec& effective)
     all.push_back(*in.sql.problem);
   }
   AddUnsupported(in.job.spec, all);
+  if (const RestoreChoice restore = ChooseRestore(in.job, in.restore_from, in.now);
+      restore.problem) {
+    all.push_back(*restore.problem);
+  }
   return all;
 }
 

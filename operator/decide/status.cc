@@ -11,6 +11,7 @@
 #include "operator/decide/pod_trouble.h"
 #include "operator/decide/rollback.h"
 #include "operator/decide/rollout.h"
+#include "operator/decide/snapshots.h"
 #include "operator/resources/names.h"
 #include "operator/resources/object.h"
 
@@ -275,6 +276,11 @@ StreamJobStatus MakeStatus(const View& view, const GenerationPlan& plan, const V
   }
   if (view.findings.empty()) {
     status.effective = view.effective;
+    // Before anything is made: whatever becomes of the snapshot's name later, this is it.
+    if (const RestoreChoice restore = ChooseRestore(view.in.job, view.in.restore_from, view.in.now);
+        restore.source) {
+      status.restored_from = restore.source;
+    }
   }
   PutReplicas(view, status);
   PutNumbers(view, reports, status);

@@ -33,6 +33,8 @@ struct Resource {
 };
 
 inline constexpr Resource kStreamJobs{"streamjob.io", "v1alpha1", "streamjobs", "StreamJob"};
+inline constexpr Resource kStreamJobSnapshots{"streamjob.io", "v1alpha1", "streamjobsnapshots",
+                                              "StreamJobSnapshot"};
 inline constexpr Resource kStatefulSets{"apps", "v1", "statefulsets", "StatefulSet"};
 inline constexpr Resource kServices{"", "v1", "services", "Service"};
 inline constexpr Resource kConfigMaps{"", "v1", "configmaps", "ConfigMap"};

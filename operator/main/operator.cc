@@ -5,6 +5,7 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <fstream>
@@ -81,7 +82,10 @@ struct Operator::State {
             {}, parts.clock,
             [this](const kube::ObjectKey& key) { Enqueue(key, Priority::kChange); },
             &parts.metrics),
-        controller({parts.client, store, registry, events, job_metrics, parts.clock}, Settings()),
+        snapshots({parts.client, store, events, parts.clock, [this] { return SnapshotsSynced(); },
+                   !options.watch_label.empty()}),
+        controller({parts.client, store, registry, events, job_metrics, parts.clock, &snapshots},
+                   Settings()),
         control(
             {}, parts.client, registry, [this] { return IsLeader(); }, parts.clock, &parts.metrics),
         loop(
@@ -98,6 +102,7 @@ struct Operator::State {
   runtime::EventRecorder events;
   reconcile::JobMetrics job_metrics;
   reconcile::WorkerRegistry registry;
+  reconcile::SnapshotController snapshots;
   reconcile::JobController controller;
   reconcile::ControlService control;
   runtime::ControlLoop loop;
@@ -146,9 +151,24 @@ struct Operator::State {
     return controller.Reconcile(key);
   }
 
+  // A cluster whose CRDs are older has no such resource, and a role may not allow it: jobs do not
+  // wait for it.
+  bool SnapshotsSynced() const {
+    return std::all_of(watches.begin(), watches.end(), [](const Watch& watch) {
+      return !(watch.resource == kube::kStreamJobSnapshots) || watch.reflector->synced();
+    });
+  }
+
   void OnChange(const Change& change) {
+    const bool resync = change.type == Change::Type::kResync;
+    if (change.resource == kube::kStreamJobSnapshots) {
+      if (const auto key = snapshots.Note(change)) {
+        Enqueue(*key, resync ? Priority::kResync : Priority::kChange);
+      }
+      return;
+    }
     if (const auto key = reconcile::JobOf(change, store)) {
-      Enqueue(*key, change.type == Change::Type::kResync ? Priority::kResync : Priority::kChange);
+      Enqueue(*key, resync ? Priority::kResync : Priority::kChange);
     }
   }
 
@@ -173,6 +193,7 @@ struct Operator::State {
         "app.kubernetes.io/managed-by=" + std::string(resources::kManagedBy);
     for (const std::string& ns : namespaces) {
       AddWatch(kube::kStreamJobs, ns, options.watch_label);
+      AddWatch(kube::kStreamJobSnapshots, ns, "");
       for (const kube::Resource& resource : ChildResources()) {
         AddWatch(resource, ns, managed);
       }
@@ -183,7 +204,7 @@ struct Operator::State {
   std::string Unsynced() const {
     std::string names;
     for (const Watch& watch : watches) {
-      if (!watch.reflector->synced()) {
+      if (!watch.reflector->synced() && !(watch.resource == kube::kStreamJobSnapshots)) {
         names += (names.empty() ? "" : ", ") + std::string(watch.resource.plural);
       }
     }

@@ -20,6 +20,7 @@ using base::Status;
 using runtime::Outcome;
 
 constexpr base::Millis kRefusedRetry{60'000};
+constexpr base::Millis kSnapshotsRetry{1'000};
 
 // Every kind an action can name.
 const kube::Resource* ResourceOf(const Json& object) {
@@ -110,7 +111,8 @@ Result<Outcome> JobController::Reconcile(const kube::ObjectKey& key) {
     parts_.metrics.Forget(key);
     Remember(key, "");
     ScalingOf(key, {}, false);
-    return Outcome::Done();
+    const SnapshotPass left = ReconcileSnapshots(key, nullptr, {});
+    return left.requeue_after ? Outcome::After(*left.requeue_after) : Outcome::Done();
   }
   Pass pass{key, *std::move(object), false};
   const v1alpha1::ReadStreamJobResult read = v1alpha1::ReadStreamJob(pass.object);
@@ -118,6 +120,11 @@ Result<Outcome> JobController::Reconcile(const kube::ObjectKey& key) {
   SJ_ASSIGN_OR_RETURN(Observation seen,
                       Observe(read.job, now_in_force, parts_.client, parts_.store));
   const std::vector<decide::WorkerReport> workers = parts_.registry.Reports(read.job.metadata.uid);
+  const SnapshotPass snapshots = ReconcileSnapshots(key, &read.job, workers);
+  std::optional<v1alpha1::StreamJobSnapshot> restore_from;
+  if (parts_.snapshots != nullptr) {
+    restore_from = parts_.snapshots->RestoreFrom(read.job);
+  }
   base::WallTime since;
   std::string refused;
   {
@@ -134,9 +141,15 @@ Result<Outcome> JobController::Reconcile(const kube::ObjectKey& key) {
     scaling->track.Note(decide::ObserveLoad(read.job, workers, now),
                         autoscale::SpacingOf(load_settings));
   }
-  const decide::Output output =
+  decide::Output output =
       decide::Decide({read.job, read.findings, seen.sql, seen.children, workers, now, since,
-                      now_in_force, refused, scaling != nullptr ? &scaling->track : nullptr});
+                      now_in_force, refused, scaling != nullptr ? &scaling->track : nullptr,
+                      snapshots.order, restore_from ? &*restore_from : nullptr});
+  if (snapshots.requeue_after) {
+    output.requeue_after = output.requeue_after
+                               ? std::min(*output.requeue_after, *snapshots.requeue_after)
+                               : *snapshots.requeue_after;
+  }
   if (scaling != nullptr && output.scaling) {
     scaling->track.Remember(now, output.scaling->replicas, output.scaling->bucket);
   }
@@ -144,6 +157,24 @@ Result<Outcome> JobController::Reconcile(const kube::ObjectKey& key) {
     base::LogError("illegal phase move", {{"job", key.ToString()}, {"defect", *output.defect}});
   }
   return Act(pass, output);
+}
+
+// The job comes first: what fails here is tried again soon, and holds nothing up.
+SnapshotPass JobController::ReconcileSnapshots(const kube::ObjectKey& key,
+                                               const v1alpha1::StreamJob* job,
+                                               std::span<const decide::WorkerReport> workers) {
+  if (parts_.snapshots == nullptr) {
+    return {};
+  }
+  SnapshotPass pass = parts_.snapshots->Reconcile(key, job, workers, settings());
+  if (!pass.error.ok()) {
+    pass.requeue_after = kSnapshotsRetry;
+    if (pass.error.kind() != base::ErrorKind::kConflict) {
+      base::LogWarn("snapshots not reconciled",
+                    {{"job", key.ToString()}, {"error", pass.error.ToString()}});
+    }
+  }
+  return pass;
 }
 
 Result<Outcome> JobController::Act(Pass& pass, const decide::Output& output) {

@@ -13,6 +13,7 @@
 #include "operator/kube/client.h"
 #include "operator/reconcile/job_metrics.h"
 #include "operator/reconcile/observe.h"
+#include "operator/reconcile/snapshot_controller.h"
 #include "operator/reconcile/worker_registry.h"
 #include "operator/runtime/events.h"
 #include "operator/runtime/loop.h"
@@ -29,6 +30,7 @@ struct ControllerParts {
   runtime::EventRecorder& events;
   JobMetrics& metrics;
   const base::Clock& clock;
+  SnapshotController* snapshots = nullptr;  // null: nobody looks after snapshots
 };
 
 // Thread-safe; one key is reconciled by one thread at a time (runtime::ControlLoop sees to it).
@@ -47,6 +49,8 @@ class JobController {
 
  private:
   struct Pass;
+  SnapshotPass ReconcileSnapshots(const kube::ObjectKey& key, const v1alpha1::StreamJob* job,
+                                  std::span<const decide::WorkerReport> workers);
   base::Result<runtime::Outcome> Act(Pass& pass, const decide::Output& output);
   void TellCleanup(const Pass& pass, const decide::Output& output);
   base::Status WriteStatus(Pass& pass, const decide::Output& output);

@@ -55,7 +55,7 @@ void Send(const std::vector<Answered>& answers) {
 bool Matters(const HeartbeatRequest& before, const HeartbeatRequest& after) {
   return before.phase != after.phase || before.generation != after.generation ||
          before.error != after.error || before.verdict != after.verdict ||
-         before.cleanup != after.cleanup ||
+         before.cleanup != after.cleanup || before.snapshot != after.snapshot ||
          before.oldest_generation.has_value() != after.oldest_generation.has_value() ||
          before.hand_over != after.hand_over ||
          before.consecutive_epoch_failures != after.consecutive_epoch_failures ||
