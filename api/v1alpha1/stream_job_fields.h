@@ -7,11 +7,10 @@
 #include <span>
 
 #include "api/base/json_fields.h"
+#include "api/v1alpha1/restore_fields.h"
 #include "api/v1alpha1/stream_job.h"
 
 namespace sj::v1alpha1 {
-
-using base::Need;
 
 inline std::span<const base::EnumName<DesiredState>> EnumNames(DesiredState) {
   static constexpr std::array<base::EnumName<DesiredState>, 2> kNames{
@@ -239,29 +238,6 @@ void Fields(V& v, DeletionPolicy& s) {
 }
 
 template <typename V>
-void Fields(V& v, SnapshotRetain& s) {
-  v("count", s.count);
-  v("age", s.age);
-}
-
-template <typename V>
-void Fields(V& v, SnapshotsSpec& s) {
-  v("every", s.every);
-  v("retain", s.retain);
-}
-
-template <typename V>
-void Fields(V& v, SnapshotName& s) {
-  v("name", s.name, Need::kRequired);
-  v("namespace", s.namespace_name);
-}
-
-template <typename V>
-void Fields(V& v, RestoreFrom& s) {
-  v("snapshot", s.snapshot, Need::kRequired);
-}
-
-template <typename V>
 void Fields(V& v, StreamJobSpec& s) {
   v("sql", s.sql);
   v("sqlFrom", s.sql_from);
@@ -316,17 +292,6 @@ void Fields(V& v, CleanupStatus& s) {
   v("state", s.state);
   v("message", s.message);
   v("since", s.since);
-}
-
-template <typename V>
-void Fields(V& v, RestoredFrom& s) {
-  v("namespace", s.namespace_name);
-  v("name", s.name);
-  v("uid", s.uid);
-  v("location", s.location);
-  v("manifest", s.manifest);
-  v("sha256", s.sha256);
-  v("time", s.time);
 }
 
 template <typename V>

@@ -7,6 +7,7 @@
 #include "api/base/hash.h"
 #include "api/base/log.h"
 #include "api/control/headers.h"
+#include "worker/control/wire_report.h"
 
 namespace sj::worker::control {
 namespace {
@@ -24,44 +25,6 @@ constexpr base::Millis kRetryMax{3'000};
 // once in 64 times; without a leader they cost each replica little.
 constexpr int kReplicaTriesMax = 6;
 constexpr base::Millis kReplicaPause{20};
-
-wire::InputReport ReportOf(const runtime::InputLoad& load) {
-  wire::InputReport report;
-  report.threads = load.threads;
-  report.keyed = load.keyed;
-  report.partitions = load.partitions;
-  report.busiest_ratio = load.busiest_ratio;
-  report.back_pressure_ratio = load.back_pressure_ratio;
-  report.lag_time_ms = load.lag_time_ms;
-  report.blocked_partitions = load.blocked_partitions;
-  report.blocked_for = base::Millis(load.blocked_for_ms);
-  report.unstable_records = load.unstable_records;
-  for (const runtime::PartitionLoad& partition : load.hottest) {
-    report.hottest.push_back(
-        {partition.topic, partition.partition, partition.lag, partition.arrival_rate});
-  }
-  return report;
-}
-
-wire::WorkerPhase PhaseOf(JobPhase phase) {
-  switch (phase) {
-    case JobPhase::kStarting:
-      return wire::WorkerPhase::kStarting;
-    case JobPhase::kRestoring:
-      return wire::WorkerPhase::kRestoring;
-    case JobPhase::kRunning:
-      return wire::WorkerPhase::kRunning;
-    case JobPhase::kDraining:
-      return wire::WorkerPhase::kDraining;
-    case JobPhase::kStopped:
-      return wire::WorkerPhase::kStopped;
-    case JobPhase::kCompleted:
-      return wire::WorkerPhase::kCompleted;
-    case JobPhase::kFailed:
-      return wire::WorkerPhase::kFailed;
-  }
-  return wire::WorkerPhase::kFailed;
-}
 
 bool DoesNotLead(const base::HttpResponse& response) {
   return response.status == 503 && response.Header(wire::kLeaderHeader) == "no";

@@ -97,6 +97,13 @@ int RunCommand(const RunOptions& options) {
   if (!job.ok()) {
     return Fail(job.status(), kExitUsage);
   }
+  if (job->spec.restore_from) {
+    return Fail(
+        base::InvalidArgument("run the job: spec.restoreFrom names a StreamJobSnapshot, and "
+                              "those are in a cluster; take the field out to begin with "
+                              "empty state"),
+        kExitUsage);
+  }
   auto config = MakeConfig(*job, options.setup);
   if (!config.ok()) {
     return Fail(config.status(), kExitUsage);
