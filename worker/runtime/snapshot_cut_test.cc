@@ -51,6 +51,8 @@ TEST(SnapshotCut, IsNotQuietInASwitch) {
   inputs = Quiet();
   inputs[2][0].metadata = checkpoint::ReleaseMetadata(inputs[2][0].metadata, 7);
   EXPECT_EQ(MakeCut(7, true, inputs).status().kind(), ErrorKind::kConflict);
+  inputs[2][1].metadata = inputs[2][0].metadata;  // it gave all it had
+  EXPECT_EQ(MakeCut(7, true, inputs).status().kind(), ErrorKind::kConflict);
   inputs = Quiet();
   inputs[0][0].offset = -1;
   EXPECT_EQ(MakeCut(7, true, inputs).status().kind(), ErrorKind::kConflict);

@@ -359,7 +359,7 @@ base::Status SimCluster::RunEpochs(types::Epoch epochs) {
   return WaitUntil(
              [&] {
                const JobStatus status = Member(0)->board.Get();
-               return status.epoch >= until || Member(0)->Ended(Outcome::kCompleted);
+               return status.epoch >= until || gate_ >= gate_max_;
              },
              false)
       .status();

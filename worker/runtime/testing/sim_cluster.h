@@ -55,7 +55,7 @@ class SimCluster {
   // Of the job as it runs now, under load; a file:// location.
   base::Result<SnapshotTaken> TakeSnapshot(
       const std::string& uid, const std::function<void(SnapshotTaker::Parts*)>& change);
-  // Lets the load flow until so many epochs of worker 0 have been committed.
+  // Lets the load flow until so many epochs of worker 0 have been committed, or it is used up.
   base::Status RunEpochs(types::Epoch epochs);
   // Lets all input in and waits until every worker has completed.
   base::Status Finish();
