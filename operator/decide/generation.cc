@@ -217,7 +217,8 @@ bool AllCommitted(const View& view, const GenerationStatus& generation) {
       return false;
     }
     const control::HeartbeatRequest& beat = it->second.report->beat;
-    if (beat.generation != generation.number || beat.oldest_generation.value_or(0) < 1) {
+    // 0 is known too: it refers to objects of the snapshot that the job began with.
+    if (beat.generation != generation.number || !beat.oldest_generation) {
       return false;
     }
   }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "operator/decide/decide.h"
+#include "operator/decide/testing/snapshot_world.h"
 #include "operator/resources/names.h"
 #include "operator/resources/object.h"
 
@@ -31,6 +32,7 @@ struct World {
   SqlText sql;
   Children children;
   std::vector<WorkerReport> workers;
+  std::vector<SnapshotObject> snapshots;
   WallTime now{};
   WallTime leading_since{};
   Settings settings;
@@ -208,6 +210,9 @@ WorkerReport MakeReport(const World& world, const Json& json) {
     beat.cleanup = MakeCleanup(*cleanup);
   }
   beat.hands_over = Find(json, {"handsOver"}) == nullptr || Flag(json, {"handsOver"});
+  if (const Json* snapshot = Find(json, {"snapshot"})) {
+    beat.snapshot = MakeSnapshotReport(*snapshot);
+  }
   if (const Json* error = Find(json, {"error"})) {
     beat.error = MakeError(*error);
   }
@@ -302,6 +307,7 @@ Result<World> MakeWorld(const Json& job, const Json& spec) {
   for (const Json& worker : List(spec, {"workers"})) {
     world.workers.push_back(MakeReport(world, worker));
   }
+  world.snapshots = MakeSnapshots(spec);
   return world;
 }
 
@@ -366,6 +372,10 @@ void PrintStatus(const v1alpha1::StreamJobStatus& status, std::string& out) {
     out += fmt::format("cleanup {} since {}: {}\n", v1alpha1::ToString(status.cleanup->state),
                        base::FormatTime(*status.cleanup->since), status.cleanup->message);
   }
+  if (status.restored_from) {
+    out += fmt::format("restored from {}/{} at {}\n", status.restored_from->namespace_name,
+                       status.restored_from->name, status.restored_from->location);
+  }
   if (status.last_error) {
     out +=
         fmt::format("last error {}: {}\n", status.last_error->worker, status.last_error->message);
@@ -383,6 +393,9 @@ void PrintDirective(const Directive& directive, std::string& out) {
       out += fmt::format(" handOver={}/{}", directive.assignment->hand_over_from,
                          directive.assignment->hand_over_replicas);
     }
+    if (directive.assignment->restore_from) {
+      out += fmt::format(" restoreFrom={}", directive.assignment->restore_from->location);
+    }
   }
   if (directive.check) {
     out += fmt::format(" check={} by={}", directive.check->spec_hash, directive.check_ordinal);
@@ -395,7 +408,7 @@ void PrintDirective(const Directive& directive, std::string& out) {
         remove.checkpoints ? " checkpoints" : "", remove.exchange_topics ? " exchangeTopics" : "",
         remove.consumer_group ? " consumerGroup" : "", directive.cleanup->ordinals);
   }
-  out += "\n";
+  out += Print(directive.snapshot) + "\n";
 }
 
 std::string Print(const Output& output) {
@@ -436,9 +449,13 @@ namespace {
 struct ReadCase {
   Json spec;
   World world;
+  SnapshotsOutput Snapshots() const {
+    return DecideOf(world.read.job, world.snapshots, world.workers, world.now, world.settings);
+  }
   Output Run() const {
     return Decide({world.read.job, world.read.findings, world.sql, world.children, world.workers,
-                   world.now, world.leading_since, world.settings, Text(spec, {"applyError"})});
+                   world.now, world.leading_since, world.settings, Text(spec, {"applyError"}),
+                   nullptr, Snapshots().order, RestoreOf(world.read.job, world.snapshots)});
   }
 };
 
@@ -470,7 +487,7 @@ Result<std::string> RunCase(const std::string& input) {
   if (Print(first) != Print(second)) {
     return base::Internal("decide twice: the same input gave two answers");
   }
-  std::string text = Print(first);
+  std::string text = Print(first) + Print(read.Snapshots());
   if (world.old_hash != "none" && world.old_hash != world.new_hash) {
     text = Replaced(text, world.old_hash, "$old");
     text = Replaced(text, world.old_hash.substr(0, 8), "$old");
