@@ -15,6 +15,7 @@ namespace {
 // Far below any broker's offsets.retention.minutes (7 days by default).
 constexpr std::chrono::minutes kRecommitAfter{30};
 constexpr std::chrono::seconds kCleanUpEvery{5};
+constexpr size_t kTrimLate = 2;  // clean-ups between a commit and the trim up to it
 constexpr std::chrono::milliseconds kWaitSlice{20};
 constexpr std::chrono::seconds kBusySample{1};
 
@@ -203,8 +204,13 @@ void EpochLoop::CleanUp(const checkpoint::EpochCapture& capture) {
       }
     }
   }
-  // One clean-up late: who takes a snapshot reads what was in flight at a commit after it.
-  base::Status status = run_->exchange->Trim(std::exchange(trim_next_, std::move(before)));
+  // Late: who takes a snapshot reads what was in flight at a commit some seconds after it.
+  trim_later_.push_back(std::move(before));
+  if (trim_later_.size() <= kTrimLate) {
+    return;
+  }
+  base::Status status = run_->exchange->Trim(trim_later_.front());
+  trim_later_.pop_front();
   if (!status.ok()) {
     base::LogWarn("exchange topics not trimmed", {{"error", status.ToString()}});
   }

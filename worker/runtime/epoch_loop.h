@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <vector>
 
 #include "worker/runtime/hand_over.h"
@@ -55,7 +56,8 @@ class EpochLoop {
   base::MonoTime next_tick_;
   std::optional<base::MonoTime> committed_at_;
   base::MonoTime cleaned_at_;
-  std::vector<connect::ExchangeStart> trim_next_;  // committed at the clean-up before
+  // Committed at the clean-ups before, oldest first; at most kTrimLate.
+  std::deque<std::vector<connect::ExchangeStart>> trim_later_;
   base::MonoTime sampled_at_;
   uint64_t sampled_busy_ns_ = 0;
   double busy_ratio_ = 0;  // over the last sample

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A round: fetch, ends, objects, rows, manifest. What vanishes meanwhile ends the round; the next
+// A round: fetch, objects, ends, rows, manifest. What vanishes meanwhile ends the round; the next
 // one finds most objects copied already.
 #include "worker/runtime/snapshot_taker.h"
 
@@ -105,7 +105,6 @@ base::Result<SnapshotTaken> SnapshotTaker::Take() {
 
 base::Result<SnapshotTaken> SnapshotTaker::Round() {
   SJ_ASSIGN_OR_RETURN(const SnapshotCut cut, AwaitCut());
-  SJ_ASSIGN_OR_RETURN(const auto ends, ReadEnds(cut));
   stage_ = RunStage::kRestore;
   checkpoint::CheckpointIdentity identity;
   identity.job_uid = config_.job_uid;
@@ -115,7 +114,9 @@ base::Result<SnapshotTaken> SnapshotTaker::Round() {
   identity.shards = config_.shards;
   SJ_ASSIGN_OR_RETURN(const checkpoint::RestorePlan plan,
                       checkpoint::PlanRestore(cut.inputs, identity, store_.get()));
+  // The newest objects are the first to be merged away; rows stay a little longer.
   SJ_RETURN_IF_ERROR(CopyObjects(plan.objects));
+  SJ_ASSIGN_OR_RETURN(const auto ends, ReadEnds(cut));
   const std::string number = std::to_string(round_) + "-" + base::RandomHex(4);
   const std::string file = scratch_ + "/rows-" + number;
   SJ_ASSIGN_OR_RETURN(std::vector<checkpoint::SnapshotRows> rows, ReadRows(cut, ends, file));
@@ -242,10 +243,6 @@ base::Result<std::vector<checkpoint::SnapshotRows>> SnapshotTaker::ReadRows(
     if (input.edge < 0 || input.offset >= ends.at(input.partition)) {
       continue;
     }
-    SJ_ASSIGN_OR_RETURN(const int64_t earliest, exchange_->Earliest(input.partition));
-    if (earliest > input.offset) {
-      return base::Conflict("rows in flight were trimmed before they were read");
-    }
     starts.push_back({input.partition, input.offset});
     ids[input.partition] = {input.edge, input.shard};
   }
@@ -253,6 +250,7 @@ base::Result<std::vector<checkpoint::SnapshotRows>> SnapshotTaker::ReadRows(
   if (starts.empty()) {
     return spool.Finish(file);
   }
+  // Trimmed meanwhile: the reader says kCorrupt, and another round begins.
   SJ_ASSIGN_OR_RETURN(const auto reader, exchange_->OpenReader(starts));
   const auto take = [&](const connect::ExchangeRecord& record) -> base::Status {
     const types::InputPartition partition{*record.topic, record.partition};
