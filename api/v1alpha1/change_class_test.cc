@@ -28,6 +28,8 @@ StreamJobSpec FullSpec() {
   spec.rollout.rollback = RollbackMode::kOff;
   spec.restart_nonce = 1;
   spec.deletion_policy.checkpoints = OnDelete::kRetain;
+  spec.snapshots.every = base::Millis(3'600'000);
+  spec.restore_from = RestoreFrom{{"kept", "shop"}};
   return spec;
 }
 

@@ -50,6 +50,8 @@ spec:
   rollout: {rollback: Auto, stableAfter: 2m, onIncompatibleState: Refuse}
   restartNonce: 7
   deletionPolicy: {checkpoints: Delete, exchangeTopics: Delete, consumerGroup: Retain}
+  snapshots: {every: 6h, retain: {count: 7, age: 5h}}
+  restoreFrom: {snapshot: {name: kept, namespace: bank}}
 )";
 
 Json Yaml(std::string_view text) {

@@ -56,6 +56,8 @@ v1alpha1::StreamJobSpec ManifestSpec(const Blueprint& blueprint) {
   spec.autoscaling = {};
   spec.rollout = {};
   spec.deletion_policy = {};
+  spec.snapshots = {};
+  spec.restore_from.reset();
   spec.max_parallelism = effective.max_parallelism;
   spec.shards = effective.shards;
   spec.checkpoint.interval = effective.checkpoint.interval;
