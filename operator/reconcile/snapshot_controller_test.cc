@@ -80,16 +80,8 @@ class SnapshotControllerTest : public ::testing::Test {
     }
   }
   void Sync() {
-    std::set<ObjectKey> there;
-    for (const Json& object : kube_.All(kStreamJobSnapshots)) {
-      store_.Put(kStreamJobSnapshots, object);
-      there.insert(kube::KeyOf(object));
-    }
-    for (const ObjectKey& key : store_.Keys(kStreamJobSnapshots)) {
-      if (!there.contains(key)) {
-        store_.Remove(kStreamJobSnapshots, *store_.Get(kStreamJobSnapshots, key));
-      }
-    }
+    store_.ReplaceAll(kStreamJobSnapshots, "",
+                      {kube_.All(kStreamJobSnapshots), std::to_string(kube_.version())});
   }
   std::optional<v1alpha1::StreamJobSnapshot> Find(const std::string& name) {
     const auto object = kube_.Find(kStreamJobSnapshots, {"shop", name});
