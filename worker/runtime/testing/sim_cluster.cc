@@ -17,7 +17,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kStep{1};
 constexpr std::chrono::seconds kPatience{30};
-constexpr const char* kJob = "sim";
 
 }  // namespace
 
@@ -256,7 +255,7 @@ int SimCluster::Rejoined() const {
 
 std::string SimCluster::ExchangeTopic(int edge) const {
   connect::ConnectContext context;
-  context.job_id = kJob;
+  context.job_id = options_.job_uid;
   return connect::ExchangeTopic(context, edge);
 }
 
