@@ -1,36 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workers come and go while the job runs: what changes its worker is handed over, the rest goes on.
 
-1. the operator is told to hand over (rescale.handOver)
-2. `kubectl scale` under load, 1 -> 3 -> 2 (long: 1 -> 4 -> 2 -> 7 -> 0 -> 3): but for the way to 0 and from
+1. `kubectl scale` under load, 1 -> 3 -> 2 (long: 1 -> 4 -> 2 -> 7 -> 0 -> 3): but for the way to 0 and from
    there each is a hand-over; the job is Ready all the while, workers that stay are not started anew: exact
-3. a worker is killed while units change hands: a switch of the whole job takes its place: exact
+2. a worker is killed while units change hands: a switch of the whole job takes its place: exact
 """
 import threading
 
 import pytest
 
 from streamjob_e2e import loadgen
-from streamjob_e2e.cluster import RELEASE, ROOT, SYSTEM
 from streamjob_e2e.waiting import NotYet, wait_until
 
 RATE = 5_000
 SEEN = ('jsonpath={.status.conditions[?(@.type=="Ready")].status} {.status.generation.number} '
         '{.status.generation.handOver.number}{"\\n"}')
-
-
-def tell(cluster, hand_over):
-    cluster.helm("upgrade", RELEASE, f"{ROOT}/charts/streamjob-operator", "-n", SYSTEM, "--reuse-values",
-                 "--set", f"rescale.handOver={str(hand_over).lower()}", "--wait", "--timeout=100s")
-    wait_until("both replicas", cluster.operator_ready, 120)
-    wait_until("a leader", cluster.leader, 60)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def hand_over(cluster):
-    tell(cluster, True)
-    yield
-    tell(cluster, False)
 
 
 class Watch:
