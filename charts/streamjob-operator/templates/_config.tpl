@@ -28,7 +28,7 @@ workerImage:
   allowed: {{ . | toJson }}
   {{- end }}
 rescale:
-  handOver: {{ ((.Values.rescale).handOver) | default false }}
+  handOver: {{ dig "handOver" true (.Values.rescale | default dict) }}
 defaults:
   checkpoint:
     {{- with .Values.defaults.checkpoint }}
