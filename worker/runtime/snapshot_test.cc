@@ -223,6 +223,66 @@ TEST_F(SnapshotTest, ATakerThatWasKilledGoesOn) {
   EXPECT_EQ(objects, taken.objects) << "what the first one copied and nobody needs was not removed";
 }
 
+// A transaction that stands open on an exchange topic when the ends are read, and is given up
+// before the rows are.
+class OpenUntilRead final : public connect::ExchangeLog {
+ public:
+  OpenUntilRead(std::unique_ptr<connect::ExchangeLog> below, testing::SimKafka* kafka)
+      : below_(std::move(below)), kafka_(kafka) {}
+  base::Status EnsureTopics(const std::vector<std::string>& topics, int partitions) override {
+    return below_->EnsureTopics(topics, partitions);
+  }
+  base::Result<int64_t> Earliest(const types::InputPartition& partition) override {
+    return below_->Earliest(partition);
+  }
+  base::Result<int64_t> StableEnd(const types::InputPartition& partition) override {
+    return below_->StableEnd(partition);
+  }
+  base::Result<int64_t> End(const types::InputPartition& partition) override {
+    return below_->End(partition);
+  }
+  base::Result<std::unique_ptr<connect::ExchangeReader>> OpenReader(
+      const std::vector<connect::ExchangeStart>& starts) override {
+    kafka_->AbortOpen();
+    return below_->OpenReader(starts);
+  }
+  base::Status Trim(const std::vector<connect::ExchangeStart>& before) override {
+    return below_->Trim(before);
+  }
+  base::Status DeleteTopics(const std::vector<std::string>& topics) override {
+    return below_->DeleteTopics(topics);
+  }
+
+ private:
+  std::unique_ptr<connect::ExchangeLog> below_;
+  testing::SimKafka* kafka_;
+};
+
+TEST_F(SnapshotTest, RowsBehindAnOpenTransactionAreInTheCut) {
+  Begin(2, 4);
+  first_.kafka().LeaveOpen({first_.ExchangeTopic(0), 3});
+  ASSERT_TRUE(Fine(first_.RunEpochs(6)));
+  auto taken = first_.TakeSnapshot("s1", [&](SnapshotTaker::Parts* parts) {
+    const auto open = parts->connectors.exchange_log;
+    parts->connectors.exchange_log = [this, open](const UsedTables& tables,
+                                                  const connect::ConnectContext& context)
+        -> base::Result<std::unique_ptr<connect::ExchangeLog>> {
+      SJ_ASSIGN_OR_RETURN(auto below, open(tables, context));
+      return std::unique_ptr<connect::ExchangeLog>(
+          std::make_unique<OpenUntilRead>(std::move(below), &first_.kafka()));
+    };
+  });
+  ASSERT_TRUE(Fine(taken.status()));
+  EXPECT_GT(taken->rows, 0u);
+  at_cut_ = first_.kafka().CommittedAtFetch("agg");
+  SimCluster fork(kSql);
+  LoadInput(&fork);
+  fork.LetIn(kRecords);
+  ASSERT_TRUE(Fine(fork.Start(3, ForkOptions(*taken, dir_.file("checkpoints")))));
+  ASSERT_TRUE(Fine(fork.Finish()));
+  EXPECT_EQ(Together(at_cut_, &fork), Expected(Query::kOneEdge));
+}
+
 TEST_F(SnapshotTest, GivesUpWhenObjectsKeepVanishing) {
   Begin(2, 6);
   auto taken = first_.TakeSnapshot("s1", [&](SnapshotTaker::Parts* parts) {
