@@ -44,6 +44,10 @@ std::optional<PodTrouble> Scheduling(const Json& pod, const std::string& name) {
   return std::nullopt;
 }
 
+std::string Restarts(int64_t count) {
+  return fmt::format("{} restart{}", count, count == 1 ? "" : "s");
+}
+
 std::optional<PodTrouble> Crash(const Json& status, const std::string& where) {
   const Json* last = Find(status, {"lastState", "terminated"});
   if (last == nullptr) {
@@ -54,13 +58,12 @@ std::optional<PodTrouble> Crash(const Json& status, const std::string& where) {
   }
   const int64_t restarts = Number(status, {"restartCount"});
   if (Text(*last, {"reason"}) == "OOMKilled") {
-    return PodTrouble{
-        "OOMKilled",
-        fmt::format("{} was killed for exceeding its memory limit ({} restarts)", where, restarts)};
+    return PodTrouble{"OOMKilled", fmt::format("{} was killed for exceeding its memory limit ({})",
+                                               where, Restarts(restarts))};
   }
-  return PodTrouble{"CrashLoopBackOff", fmt::format("{} exits with code {} ({} restarts){}", where,
-                                                    Number(*last, {"exitCode"}), restarts,
-                                                    Detail(Text(*last, {"message"})))};
+  return PodTrouble{"CrashLoopBackOff",
+                    fmt::format("{} exits with code {} ({}){}", where, Number(*last, {"exitCode"}),
+                                Restarts(restarts), Detail(Text(*last, {"message"})))};
 }
 
 bool IsStartReason(const std::string& reason) {

@@ -262,7 +262,7 @@ const control::WorkerError* ErrorOf(const WorkerReport& report) {
 }
 
 std::string Sentence(std::string text) {
-  if (!text.empty() && text.back() != '.') {
+  if (!text.empty() && text.back() != '.' && text.back() != '?') {
     text += '.';
   }
   return text;
