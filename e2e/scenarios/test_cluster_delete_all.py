@@ -13,7 +13,7 @@ import pytest
 
 from streamjob_e2e import offsets, topics
 from streamjob_e2e.cluster import SYSTEM
-from streamjob_e2e.cluster_job import ClusterJob
+from streamjob_e2e.cluster_job import WORKER, ClusterJob
 from streamjob_e2e.events import Shape
 from streamjob_e2e.waiting import stays_true, wait_until
 
@@ -143,6 +143,19 @@ def test_suspended_job(case, job):
     for name in (f"{job.namespace}/{outside.uid}/", outside.group, f"{outside.group}.*"):
         assert name in message, message
     assert all(outside.all().values())
+
+
+@pytest.mark.long  # two minutes, until it is given up
+@pytest.mark.fault(26, "worker 0 dies whenever it has fenced the ids of a deleted job",
+                   "gone in bounded time; an event names what stays")
+def test_who_cleans_up_dies(case, cluster, job):
+    case.write(Shape(events=EVENTS, seed=137))
+    outside = running(case, job, deletionPolicy=ALL,
+                      worker={**WORKER, "image": cluster.crashing_worker("remains.fenced")})
+    delete(job, DELETE_MAX + SLACK)
+    message = event(job, "CleanupGaveUp")
+    assert f"{job.namespace}/{outside.uid}/" in message and outside.group in message, message
+    assert outside.objects()
 
 
 @pytest.mark.fault(25, "the namespace of a running job is deleted",

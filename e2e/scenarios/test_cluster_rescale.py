@@ -4,12 +4,15 @@
 1. `kubectl scale` under load, 1 -> 3 -> 2 (long: 1 -> 4 -> 2 -> 7 -> 0 -> 3): but for the way to 0 and from
    there each is a hand-over; the job is Ready all the while, workers that stay are not started anew: exact
 2. a worker is killed while units change hands: a switch of the whole job takes its place: exact
+3. every worker dies at each named place of a hand-over (long): the same
 """
 import threading
 
 import pytest
 
 from streamjob_e2e import loadgen
+from streamjob_e2e.cluster import CRASHES
+from streamjob_e2e.cluster_job import WORKER
 from streamjob_e2e.waiting import NotYet, wait_until
 
 RATE = 5_000
@@ -119,6 +122,26 @@ def test_worker_dies_in_a_hand_over(case, cluster, job):
             if fell_back():
                 break
     assert fell_back(), "each hand-over was over before the worker died: nothing is proved"
+    case.wait_complete(check, 180)
+    case.expect_exact(check)
+    case.expect_restorable()
+
+
+@pytest.mark.long
+@pytest.mark.fault(45, "each worker dies at each named place of a hand-over",
+                   "the whole job switches instead; exact")
+@pytest.mark.parametrize("point", [point for point in CRASHES if point.startswith("handover.")])
+def test_crash_in_a_hand_over(case, cluster, job, point):
+    check = case.check()
+    worker = {**WORKER, "image": cluster.crashing_worker(point)}
+    with job.under_load(seed=133, rate=RATE, seconds=2 * loadgen.LONG, replicas=2, worker=worker):
+        job.patch(replicas=3)
+        wait_until("a worker to die", lambda: any(
+            status["restartCount"] for pod in job.pods()
+            for status in pod["status"].get("containerStatuses", ())), 60)
+        wait_until("a generation of 3", lambda: settled(job, 3), 240)
+        job.wait_workers(3, 180)
+        job.wait_epochs(2)
     case.wait_complete(check, 180)
     case.expect_exact(check)
     case.expect_restorable()

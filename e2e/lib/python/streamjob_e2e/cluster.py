@@ -18,11 +18,14 @@ CHART = os.path.join(ROOT, "charts", "streamjob-operator")
 CRDS = os.path.join(ROOT, "crds", "bases")
 IMAGES = {"localhost/streamjob-worker": environment.worker_program,
           "localhost/streamjob-operator": environment.operator_program}
+# Failpoints that no worker passes by itself: a scenario here asks for a worker that dies there.
+CRASHES = ("handover.after_adopt", "handover.after_release", "handover.before_take", "remains.fenced")
 VALUES = {
     "replicaCount": 2, "image.repository": "localhost/streamjob-operator", "image.tag": TAG,
     "image.pullPolicy": "Never", "workerImage.repository": "localhost/streamjob-worker",
     "workerImage.tag": TAG, "workerImage.pullPolicy": "Never",
-    "workerImagesAllowed": "{localhost/streamjob-broken:e2e}",
+    "workerImagesAllowed": "{%s}" % ",".join(
+        ["localhost/streamjob-broken:e2e", *(f"localhost/streamjob-worker:{point}" for point in CRASHES)]),
     # A machine shared by three nodes: a leader that is gone is missed sooner than in production.
     "leaderElection.leaseDuration": "8s", "leaderElection.renewDeadline": "6s",
     "leaderElection.retryPeriod": "1s",
@@ -43,7 +46,15 @@ class Cluster:
         for image, program in IMAGES.items():
             self.load_image(f"{image}:{TAG}", program())
 
-    def load_image(self, image, program):
+    def crashing_worker(self, point):
+        """The image of a worker that dies as by kill -9 whenever it comes to this failpoint."""
+        image = f"localhost/streamjob-worker:{point}"
+        assert point in CRASHES, point
+        self.load_image(image, environment.worker_program(),
+                        "--env", f"STREAMJOB_FAILPOINTS={point}=crash@1")
+        return image
+
+    def load_image(self, image, program, *options):
         """A program of ours on every node, as `image`."""
         folder = os.path.join(ROOT, "build", "e2e-images")
         os.makedirs(folder, exist_ok=True)
@@ -52,7 +63,7 @@ class Cluster:
             # The chart and the operator start /streamjob-...; `image` puts programs elsewhere.
             name = os.path.basename(program)
             os.symlink(f"/usr/local/bin/{name}", os.path.join(links, name))
-            script("image", image, tar, program, "--tzdata", "--to", f"{links}=/")
+            script("image", image, tar, program, "--tzdata", "--to", f"{links}=/", *options)
         script("cluster", "load", tar)
 
     def _install(self):
