@@ -122,14 +122,14 @@ TEST_F(KafkaIt, AnOffsetOutsideTheLogIsAnErrorAndNothingIsSkipped) {
   WritePlain(topic, {{0, Json(1)}, {0, Json(2)}, {0, Json(3)}});
   std::unique_ptr<Source> source = Open(topic, {});
   ReadResult beyond = Read(source.get(), {{.partition = 0, .offset = 50, .end_offset = {}}});
-  EXPECT_EQ(beyond.status.kind(), ErrorKind::kCorrupt) << beyond.status.ToString();
+  EXPECT_EQ(beyond.status.kind(), ErrorKind::kNotFound) << beyond.status.ToString();
   EXPECT_NE(beyond.status.message().find("offset 50"), std::string::npos);
   auto exchange = MakeExchangeLog({}, testing::Context(job_));
   types::TableSpec table = testing::Table(topic, {});
   exchange = MakeExchangeLog({&table}, testing::Context(job_));
   ASSERT_TRUE((*exchange)->Trim({{{topic, 0}, 2}}).ok());
   ReadResult below = Read(source.get(), {{.partition = 0, .offset = 0, .end_offset = {}}});
-  EXPECT_EQ(below.status.kind(), ErrorKind::kCorrupt) << below.status.ToString();
+  EXPECT_EQ(below.status.kind(), ErrorKind::kNotFound) << below.status.ToString();
   EXPECT_TRUE(below.ids.empty());
 }
 
