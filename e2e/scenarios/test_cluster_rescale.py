@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workers come and go while the job runs: what changes its worker is handed over, the rest goes on.
 
-1. `kubectl scale` under load, 1 -> 3 -> 2 (long: 1 -> 4 -> 2 -> 7 -> 0 -> 3): but for the way to 0 and from
-   there each is a hand-over; the job is Ready all the while, workers that stay are not started anew: exact
+1. `kubectl scale` under load, 1 -> 3 -> 2 (long: 1 -> 4 -> 2 -> 7, suspended, 3): each is a hand-over; the job
+   is Ready all the while, workers that stay are not started anew: exact
 2. a worker is killed while units change hands: a switch of the whole job takes its place: exact
 3. every worker dies at each named place of a hand-over (long): the same
 """
@@ -91,9 +91,11 @@ def test_rescale_without_restart(case, job, everything):
         assert any(handed for _, _, handed in watch.seen), watch.seen
         assert all(ready == "True" for ready, _, _ in watch.seen), watch.seen
         if everything:
-            job.kubectl.run("scale", "streamjob", job.name, "-n", job.namespace, "--replicas=0")
+            job.patch(state="Suspended")
             wait_until("no pod", lambda: not job.pods(), 120)
-            scale(job, 3)
+            job.patch(state="Running", replicas=3)
+            job.wait_workers(3, 120)
+            job.wait_epochs(2)
     case.wait_complete(check, 180)
     case.expect_exact(check)
     case.expect_restorable()
