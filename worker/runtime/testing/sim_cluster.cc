@@ -188,7 +188,7 @@ base::Result<bool> SimCluster::WaitUntil(const std::function<bool()>& done, bool
     if (std::chrono::steady_clock::now() > end) {
       return base::Internal("nothing moves: " + Describe());
     }
-    gate_ = std::min(gate_ + options_.gate_step, gate_max_);
+    gate_ += std::min(options_.gate_step, gate_max_ - gate_);
     kafka_.SetGate(gate_);
     std::this_thread::sleep_for(kStep);  // NOLINT(pause): input comes in step by step
   }
