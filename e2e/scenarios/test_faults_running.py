@@ -16,6 +16,7 @@ import pytest
 
 from streamjob_e2e import api_proxy
 from streamjob_e2e.cluster import SYSTEM
+from streamjob_e2e.cluster_job import WORKER
 from streamjob_e2e.faults import feed
 from streamjob_e2e.proxied_operator import LEASES, WATCH_JOBS, restarts
 from streamjob_e2e.waiting import wait_until
@@ -157,10 +158,10 @@ def nonces(job):
 @pytest.mark.long
 def test_bad_edits(case, cluster, operator, job):
     check = case.check()
-    resources = {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "512Mi"}}
-    job.apply(worker={"threads": 1, "image": "localhost/streamjob-worker:nope", "resources": resources})
+    resources = WORKER["resources"]
+    job.apply(worker={**WORKER, "image": "localhost/streamjob-worker:nope", "resources": resources})
     job.wait_words("image")
-    job.patch(worker={"threads": 1, "image": None, "resources": resources})
+    job.patch(worker={"image": None})
     job.wait_ready()
     job.patch(worker={"resources": {**resources, "requests": {"cpu": "900", "memory": "64Mi"}}})
     job.wait_words("cpu")
