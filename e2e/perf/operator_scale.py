@@ -19,7 +19,7 @@ from operator_process import ACCOUNT, Install, OperatorProcess
 from streamjob_e2e import environment, jobs
 from streamjob_e2e.environment import ROOT, script
 from streamjob_e2e.kubectl import Kubectl
-from streamjob_e2e.waiting import wait_until
+from streamjob_e2e.waiting import NotYet, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(ROOT, "build", "perf", "control")
@@ -182,7 +182,7 @@ class Bench:
     def _all_running(self):
         assert self.workers.poll() is None, f"the workers have ended, see {self.folder}/workers.log"
         phases = [j.get("status", {}).get("phase") for j in self.api.items(JOBS)]
-        return phases.count("Running") == len(phases) or _Not(f"{phases.count('Running')} run")
+        return phases.count("Running") == len(phases) or NotYet(f"{phases.count('Running')} run")
 
     def disconnect(self):
         if self.workers and self.workers.poll() is None:
@@ -217,19 +217,6 @@ class Bench:
         stored, _, reviews = kube_api.split_writes(self.audit.writes())
         row.update(memory_kib=self.operator.memory(), writes=stored, token_reviews=reviews)
         return row
-
-
-class _Not:
-    """Untrue, with the text that was seen."""
-
-    def __init__(self, text):
-        self.text = text
-
-    def __bool__(self):
-        return False
-
-    def __repr__(self):
-        return self.text
 
 
 def run(args):

@@ -46,22 +46,13 @@ def costly_sql(case):
     return sql.replace(plain, " AND ".join([*map(hashed, range(FILTERS)), plain]))
 
 
-class Seen:
-    """True when the workers are `wanted`; prints as the autoscaler's own words."""
-
-    def __init__(self, job, wanted):
-        status = job.status()
-        scaling = status.get("autoscaling", {})
-        self.text = f"{scaling.get('veto')}: {scaling.get('message')}"
-        current = status.get("generation", {}).get("replicas", 0)
-        self.yes = wanted(scaling.get("decision", 0)) and wanted(current) and wanted(
-            len(job.running_pods()))
-
-    def __bool__(self):
-        return self.yes
-
-    def __repr__(self):
-        return self.text
+def scaled(job, wanted):
+    """Whether the workers are as many as `wanted`: decided, in force, and running."""
+    status = job.status()
+    scaling = status.get("autoscaling", {})
+    counts = (scaling.get("decision", 0), status.get("generation", {}).get("replicas", 0),
+              len(job.running_pods()))
+    return all(map(wanted, counts)) or NotYet(f"{scaling.get('veto')}: {scaling.get('message')}")
 
 
 @pytest.mark.long  # the way back takes twenty pauses of a rescale, as measured on this machine
@@ -70,9 +61,9 @@ def test_lag_spike(case, job):
     job.apply(costly_sql(case), replicas=None, autoscaling=AUTOSCALING)
     job.wait_ready()
     with case.load(Shape(events=RATE * SECONDS, seed=601), rate=RATE) as load:
-        wait_until("more workers", lambda: Seen(job, lambda count: count >= 2), 75, 0.5)
+        wait_until("more workers", lambda: scaled(job, lambda count: count >= 2), 75, 0.5)
         load.finish()
-    wait_until("one worker again", lambda: Seen(job, lambda count: count == 1), 400, 0.5)
+    wait_until("one worker again", lambda: scaled(job, lambda count: count == 1), 400, 0.5)
     case.wait_complete(check, 60)
     case.expect_exact(check)
     case.expect_restorable()

@@ -14,7 +14,7 @@ from streamjob_e2e.checker import Check
 from streamjob_e2e.environment import ARTIFACTS
 from streamjob_e2e.local_worker import LocalWorker
 from streamjob_e2e.trace import Trace
-from streamjob_e2e.waiting import wait_until
+from streamjob_e2e.waiting import NotYet, wait_until
 
 PARTITIONS = 8
 
@@ -93,7 +93,7 @@ class Case:
         """Until every expected row is committed."""
         def complete():
             missing = check.missing(finished)
-            return True if missing == 0 else _Missing(missing)
+            return missing == 0 or NotYet(f"{missing} rows are missing")
         wait_until("the expected rows in the output", complete, seconds, 0.3)
 
     def expect_exact(self, check, finished=False):
@@ -184,16 +184,3 @@ class Case:
             present = set(topics.names(self.kafka.bootstrap))
             ours = {n for n in present if n.startswith(f"{self.group}.")}
             topics.delete(self.kafka.bootstrap, (set(self._topics) | ours) & present)
-
-
-class _Missing:
-    """Not there yet: untrue, and says how much is missing."""
-
-    def __init__(self, rows):
-        self.rows = rows
-
-    def __bool__(self):
-        return False
-
-    def __repr__(self):
-        return f"{self.rows} rows are missing"
