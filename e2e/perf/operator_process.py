@@ -15,7 +15,7 @@ import yaml
 from measure import cpu_seconds, free_port
 from streamjob_e2e import environment
 from streamjob_e2e.environment import ROOT
-from streamjob_e2e.waiting import wait_until
+from streamjob_e2e.waiting import Hopeless, wait_until
 
 SYSTEM, RELEASE = "streamjob-system", "streamjob"
 LEFT_OUT = {"Deployment", "PodDisruptionBudget", "ServiceMonitor", "NetworkPolicy"}
@@ -114,7 +114,8 @@ class OperatorProcess:
 
     def wait_leading(self, seconds=60):
         def leads():
-            assert self.process.poll() is None, f"the operator has ended, see {self.log_path()}"
+            if self.process.poll() is not None:
+                raise Hopeless(f"the operator has ended, see {self.log_path()}")
             return self.said("reconciling")
         wait_until("the operator to lead", leads, seconds, 0.02)
 

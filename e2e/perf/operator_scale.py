@@ -19,7 +19,7 @@ from operator_process import ACCOUNT, Install, OperatorProcess
 from streamjob_e2e import environment, jobs
 from streamjob_e2e.environment import ROOT, script
 from streamjob_e2e.kubectl import Kubectl
-from streamjob_e2e.waiting import NotYet, wait_until
+from streamjob_e2e.waiting import Hopeless, NotYet, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(ROOT, "build", "perf", "control")
@@ -180,7 +180,8 @@ class Bench:
         wait_until("all jobs Running", self._all_running, seconds, 0.5)
 
     def _all_running(self):
-        assert self.workers.poll() is None, f"the workers have ended, see {self.folder}/workers.log"
+        if self.workers.poll() is not None:
+            raise Hopeless(f"the workers have ended, see {self.folder}/workers.log")
         phases = [j.get("status", {}).get("phase") for j in self.api.items(JOBS)]
         return phases.count("Running") == len(phases) or NotYet(f"{phases.count('Running')} run")
 

@@ -22,7 +22,7 @@ from confluent_kafka import Producer
 from streamjob_e2e import jobs, topics
 from streamjob_e2e.case import PARTITIONS
 from streamjob_e2e.events import Shape
-from streamjob_e2e.waiting import NotYet, TimedOut, stays_true, wait_until
+from streamjob_e2e.waiting import Hopeless, NotYet, stays_true, wait_until
 
 AUTOSCALING = {"enabled": True, "minReplicas": 1, "maxReplicas": 4, "targetUtilization": "0.3",
                "catchUp": "30s", "scaleUpAfter": "5s", "scaleDownAfter": "15s"}
@@ -100,7 +100,7 @@ def blocked(job):
     """The autoscaler's own words about the open transaction, once the status has them."""
     alone = one_worker(job)
     if not alone:
-        raise TimedOut(f"scaled because of an open transaction: {alone!r}")
+        raise Hopeless(f"scaled because of an open transaction: {alone!r}")
     scaling = job.status()["autoscaling"]
     text = f"{scaling.get('veto')}: {scaling.get('message')}"
     return text if scaling.get("veto") == "InputBlocked" else NotYet(text)

@@ -13,7 +13,7 @@ import pytest
 from streamjob_e2e import jobs, topics
 from streamjob_e2e.cluster_job import ClusterJob
 from streamjob_e2e.events import Shape
-from streamjob_e2e.waiting import NotYet, wait_until
+from streamjob_e2e.waiting import Hopeless, NotYet, wait_until
 
 RATE = 3_000
 EVENTS = 60_000
@@ -41,7 +41,8 @@ class Snapshot:
     def wait_taken(self, seconds=120):
         def taken():
             status = self.status()
-            assert status.get("phase") != "Failed", status
+            if status.get("phase") == "Failed":
+                raise Hopeless(str(status))
             return status if status.get("phase") == "Completed" else NotYet(str(status))
         return wait_until(f"snapshot {self.name}", taken, seconds)
 

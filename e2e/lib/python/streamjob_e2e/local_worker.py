@@ -8,7 +8,7 @@ import urllib.request
 
 from streamjob_e2e import environment
 from streamjob_e2e.trace import records
-from streamjob_e2e.waiting import PATIENCE, Ended, wait_until
+from streamjob_e2e.waiting import PATIENCE, Hopeless, wait_until
 
 # What run and serve give back (worker/main/exit_codes.h).
 OK, FAILED, USAGE, FENCED = 0, 1, 2, 3
@@ -84,8 +84,8 @@ class LocalWorker:
     def wait_running(self, seconds=60):
         def seen():
             if not self.running():
-                raise Ended(f"{self.name} ended with {self.process.returncode}: "
-                            f"{self.log()[-2000:]}")
+                raise Hopeless(f"{self.name} ended with {self.process.returncode}: "
+                               f"{self.log()[-2000:]}")
             return self.said("running")
         return wait_until(f"{self.name} to run", seen, seconds)
 

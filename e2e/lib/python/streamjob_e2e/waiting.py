@@ -15,8 +15,8 @@ class TimedOut(AssertionError):
     """The time is over. The text names what was waited for and the last answer."""
 
 
-class Ended(AssertionError):
-    """What was to answer is not there any more. No wait would help."""
+class Hopeless(AssertionError):
+    """No wait would help: what was to answer has ended, or has answered wrong."""
 
 
 class NotYet:
@@ -46,7 +46,7 @@ def wait_until(what, ask, seconds=60, every=0.2):
             last = ask()
             if last:
                 return last
-        except (TimedOut, Ended):
+        except (TimedOut, Hopeless):
             raise
         except Exception as error:  # pylint: disable=broad-except
             last = f"{type(error).__name__}: {error}"

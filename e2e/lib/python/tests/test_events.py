@@ -4,7 +4,7 @@ import itertools
 import time
 
 from streamjob_e2e import checker, events, loadgen
-from streamjob_e2e.waiting import TimedOut, stays_true, wait_until
+from streamjob_e2e.waiting import Hopeless, TimedOut, stays_true, wait_until
 
 SHAPE = events.Shape(events=20_000, seed=7, partitions=4, users=50)
 
@@ -57,6 +57,17 @@ def test_waiting_says_what_for_and_what_was_seen():
         assert "the moon" in str(error) and "seen last: 0" in str(error)
     else:
         raise AssertionError("no time-out")
+
+
+def test_waiting_ends_at_once_when_no_wait_would_help():
+    def ended():
+        raise Hopeless("it has ended")
+    try:
+        wait_until("the dead", ended, seconds=600)
+    except Hopeless as error:
+        assert "it has ended" in str(error)
+    else:
+        raise AssertionError("nothing was said")
 
 
 def test_waiting_takes_an_error_for_not_yet():
