@@ -211,14 +211,7 @@ base::Status SimCluster::Switch(int replicas, int zombie) {
       worker->thread.join();  // drained, or failed to
     }
   }
-  {
-    std::lock_guard<std::mutex> lock(mu_);
-    generation_ += 1;
-    replicas_before_ = replicas_;
-    replicas_ = replicas;
-    hand_over_ = false;
-    fenced_.clear();
-  }
+  Prepare(replicas, false);
   for (int ordinal = 0; ordinal < replicas; ++ordinal) {
     Spawn(ordinal, false);
   }
@@ -286,15 +279,17 @@ bool SimCluster::HandOverDone() {
   return true;
 }
 
+void SimCluster::Prepare(int replicas, bool hand_over) {
+  std::lock_guard<std::mutex> lock(mu_);
+  generation_ += 1;
+  replicas_before_ = replicas_;
+  replicas_ = replicas;
+  hand_over_ = hand_over;
+  fenced_.clear();
+}
+
 base::Status SimCluster::Rescale(int replicas, const Disturb& disturb) {
-  {
-    std::lock_guard<std::mutex> lock(mu_);
-    generation_ += 1;
-    replicas_before_ = replicas_;
-    replicas_ = replicas;
-    hand_over_ = true;
-    fenced_.clear();
-  }
+  Prepare(replicas, true);
   for (int ordinal = replicas_before_; ordinal < replicas; ++ordinal) {
     Spawn(ordinal, true);
   }

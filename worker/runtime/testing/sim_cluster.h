@@ -78,6 +78,7 @@ class SimCluster {
   bool SomebodyFailed();
   bool HandOverDone();
   base::Status Switch(int replicas, int zombie);
+  void Prepare(int replicas, bool hand_over);
   void Tend();
   Worker* Member(int ordinal);
   std::string Describe();

@@ -47,14 +47,7 @@ class SimCommitLog final : public connect::CommitLog {
       const std::vector<types::InputPartition>& partitions) override {
     std::lock_guard<std::mutex> lock(sim_->mu_);
     SJ_RETURN_IF_ERROR(sim_->OperationLocked(incarnation_));
-    std::vector<connect::CommittedPosition> out;
-    for (const auto& partition : partitions) {
-      auto it = sim_->offsets_.find(partition);
-      out.push_back(it == sim_->offsets_.end()
-                        ? connect::CommittedPosition{partition, connect::kNoOffset, ""}
-                        : it->second);
-    }
-    return out;
+    return sim_->PositionsLocked(partitions);
   }
 
   base::Status Produce(types::Epoch epoch, const connect::OutputRecord& record) override {
@@ -143,17 +136,10 @@ class SimCommittedReader final : public connect::CommittedReader {
   base::Result<std::vector<connect::CommittedPosition>> Read(
       const std::vector<types::InputPartition>& partitions) override {
     std::lock_guard<std::mutex> lock(sim_->mu_);
-    std::vector<connect::CommittedPosition> out;
-    for (const auto& partition : partitions) {
-      auto it = sim_->offsets_.find(partition);
-      out.push_back(it == sim_->offsets_.end()
-                        ? connect::CommittedPosition{partition, connect::kNoOffset, ""}
-                        : it->second);
-    }
     for (const auto& [topic, log] : sim_->topics_) {
       sim_->at_fetch_[topic] = sim_->CommittedLocked(topic);
     }
-    return out;
+    return sim_->PositionsLocked(partitions);
   }
 
  private:
@@ -194,6 +180,18 @@ std::vector<std::string> SimKafka::Committed(const std::string& topic) {
 std::vector<std::string> SimKafka::CommittedAtFetch(const std::string& topic) {
   std::lock_guard<std::mutex> lock(mu_);
   return at_fetch_[topic];
+}
+
+std::vector<connect::CommittedPosition> SimKafka::PositionsLocked(
+    const std::vector<types::InputPartition>& partitions) const {
+  std::vector<connect::CommittedPosition> out;
+  for (const auto& partition : partitions) {
+    auto it = offsets_.find(partition);
+    out.push_back(it == offsets_.end()
+                      ? connect::CommittedPosition{partition, connect::kNoOffset, ""}
+                      : it->second);
+  }
+  return out;
 }
 
 std::vector<std::string> SimKafka::CommittedLocked(const std::string& topic) {

@@ -79,6 +79,8 @@ class SimKafka {
   };
   int64_t StableEndLocked(const types::InputPartition& partition);
   std::vector<std::string> CommittedLocked(const std::string& topic);
+  std::vector<connect::CommittedPosition> PositionsLocked(
+      const std::vector<types::InputPartition>& partitions) const;
   base::Status OperationLocked(int64_t incarnation);
 
   std::mutex mu_;  // guards everything below
