@@ -266,14 +266,8 @@ std::string EncodeFooter(const Footer& footer) {
 }
 
 base::Result<Footer> DecodeFooter(std::string_view json) {
-  base::JsonLimits limits;
-  limits.bytes_max = kFooterBytesMax;
-  limits.depth_max = 8;
-  base::Result<Json> root = base::ParseJson(json, limits);
-  if (!root.ok()) {
-    return base::Corrupt("read checkpoint footer: " + root.status().message());
-  }
-  return FooterReader().Read(*root);
+  SJ_ASSIGN_OR_RETURN(const Json root, ParseStored(json, kFooterBytesMax, "checkpoint footer"));
+  return FooterReader().Read(root);
 }
 
 std::string CommitMetadata(const std::string& object, std::string_view footer_json) {

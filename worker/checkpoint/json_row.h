@@ -8,8 +8,21 @@
 #include <string_view>
 
 #include "api/base/json.h"
+#include "api/base/status.h"
 
 namespace sj::worker::checkpoint {
+
+// What a program of ours has stored. kCorrupt, in words that name `what`, when it is no JSON of
+// this size.
+inline base::Result<base::Json> ParseStored(std::string_view json, size_t bytes_max,
+                                            const char* what) {
+  base::JsonLimits limits;
+  limits.bytes_max = bytes_max;
+  limits.depth_max = 8;
+  base::Result<base::Json> root = base::ParseJson(json, limits);
+  return root.ok() ? std::move(root)
+                   : base::Corrupt(std::string("read ") + what + ": " + root.status().message());
+}
 
 class JsonRow {
  public:

@@ -111,15 +111,9 @@ std::string EncodeManifest(const SnapshotManifest& manifest) {
 }
 
 base::Result<SnapshotManifest> DecodeManifest(std::string_view json) {
-  base::JsonLimits limits;
-  limits.bytes_max = kManifestBytesMax;
-  limits.depth_max = 8;
-  base::Result<Json> root = base::ParseJson(json, limits);
-  if (!root.ok()) {
-    return base::Corrupt("read snapshot manifest: " + root.status().message());
-  }
+  SJ_ASSIGN_OR_RETURN(const Json root, ParseStored(json, kManifestBytesMax, "snapshot manifest"));
   std::string error;
-  JsonRow row(*root, &error);
+  JsonRow row(root, &error);
   SnapshotManifest out;
   out.format = static_cast<int>(row.Int("format", 0, INT32_MAX));
   if (error.empty() && out.format != kSnapshotFormat) {
@@ -140,7 +134,7 @@ base::Result<SnapshotManifest> DecodeManifest(std::string_view json) {
   out.sql = row.Text("sql");
   ReadInputs(row.List("inputs"), &error, &out);
   ReadObjects(row.List("objects"), &error, &out);
-  ReadRows(root->is_object() && root->contains("rows") ? (*root)["rows"] : Json(), &error, &out);
+  ReadRows(root.is_object() && root.contains("rows") ? root["rows"] : Json(), &error, &out);
   if (!error.empty()) {
     return base::Corrupt(fmt::format("read snapshot manifest: bad \"{}\"", error));
   }
