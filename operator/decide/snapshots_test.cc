@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "operator/decide/testing/snapshot_job.h"
+
 namespace sj::op::decide {
 namespace {
 
@@ -15,22 +17,6 @@ const WallTime kNow = *base::ParseTime("2026-01-01T06:30:00Z");
 
 class SnapshotsTest : public ::testing::Test {
  protected:
-  SnapshotsTest() {
-    job_.metadata.name = "orders";
-    job_.metadata.namespace_name = "shop";
-    job_.metadata.uid = "uid-1";
-    job_.status.generation.emplace();
-    job_.status.generation->number = 4;
-    job_.status.generation->replicas = 3;
-    job_.status.generation->step = v1alpha1::GenerationStep::kStarted;
-    job_.status.effective.emplace().checkpoint.location = "s3://b/p";
-    worker_.ordinal = 0;
-    worker_.seen_at = kNow;
-    worker_.beat.phase = control::WorkerPhase::kRunning;
-    worker_.beat.generation = 4;
-    worker_.beat.snapshot.emplace();
-  }
-
   v1alpha1::StreamJobSnapshot& Add(const std::string& name, std::optional<SnapshotPhase> phase,
                                    Millis age = Millis(60'000)) {
     SnapshotObject object;
@@ -100,8 +86,8 @@ class SnapshotsTest : public ::testing::Test {
   }
   using L = std::vector<std::string>;
 
-  v1alpha1::StreamJob job_;
-  WorkerReport worker_;
+  v1alpha1::StreamJob job_ = decide::testing::SnapshotJob();
+  WorkerReport worker_ = decide::testing::SnapshotWorker(kNow);
   std::vector<SnapshotObject> objects_;
   Settings settings_;
   bool no_job_ = false;

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "operator/decide/testing/snapshot_job.h"
 #include "operator/kube/testing/fake_kube.h"
 #include "operator/resources/names.h"
 
@@ -37,18 +38,6 @@ class SnapshotControllerTest : public ::testing::Test {
         woken_ = controller_.Note(change);
       }
     });
-    job_.metadata.name = "orders";
-    job_.metadata.namespace_name = "shop";
-    job_.metadata.uid = "uid-1";
-    job_.status.generation.emplace();
-    job_.status.generation->number = 4;
-    job_.status.generation->replicas = 3;
-    job_.status.generation->step = v1alpha1::GenerationStep::kStarted;
-    job_.status.effective.emplace().checkpoint.location = "s3://b/p";
-    worker_.ordinal = 0;
-    worker_.beat.phase = control::WorkerPhase::kRunning;
-    worker_.beat.generation = 4;
-    worker_.beat.snapshot.emplace();
   }
 
   // The watch and one pass; the worker does at once what it is told.
@@ -93,8 +82,8 @@ class SnapshotControllerTest : public ::testing::Test {
   runtime::Store store_;
   runtime::EventRecorder events_;
   SnapshotController controller_;
-  v1alpha1::StreamJob job_;
-  decide::WorkerReport worker_;
+  v1alpha1::StreamJob job_ = decide::testing::SnapshotJob();
+  decide::WorkerReport worker_ = decide::testing::SnapshotWorker({});
   bool no_job_ = false;
   int orders_ = 0;
   std::optional<ObjectKey> woken_;
