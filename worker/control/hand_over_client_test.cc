@@ -87,6 +87,14 @@ wire::Assignment Generation(int64_t number, int replicas) {
   return assignment;
 }
 
+// The same, handed over by `replicas_before` workers of the generation before.
+wire::Assignment HandedOver(int64_t number, int replicas, int replicas_before) {
+  wire::Assignment assignment = Generation(number, replicas);
+  assignment.hand_over_from = number - 1;
+  assignment.hand_over_replicas = replicas_before;
+  return assignment;
+}
+
 class HandOverClientTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -112,9 +120,7 @@ class HandOverClientTest : public ::testing::Test {
 };
 
 TEST_F(HandOverClientTest, GoesOnWhileItsGenerationIsHandedOver) {
-  wire::Assignment next = Generation(2, 3);
-  next.hand_over_from = 1;
-  next.hand_over_replicas = 2;
+  wire::Assignment next = HandedOver(2, 3, 2);
   operator_.Say(next, 1);
   operator_.Await([](const auto& beat) { return beat.known_generation == 2; });
   EXPECT_FALSE(client_->HandOver()) << "before START";
@@ -151,9 +157,7 @@ TEST_F(HandOverClientTest, GoesOnThroughOneHandOverAfterAnother) {
     s.hand_over = {2, 4, 4, 1, 1, true};
     s.generation = 2;
   });
-  wire::Assignment next = Generation(3, 2);
-  next.hand_over_from = 2;
-  next.hand_over_replicas = 3;
+  wire::Assignment next = HandedOver(3, 2, 3);
   operator_.Say(next, 3);
   operator_.Await([](const auto& b) { return b.known_started_generation == 3; });
   ASSERT_TRUE(client_->HandOver());
@@ -176,9 +180,7 @@ TEST_F(HandOverClientTest, AGenerationWithoutHandOverIsADrain) {
 }
 
 TEST_F(HandOverClientTest, TheSwitchAfterAHandOverIsADrain) {
-  wire::Assignment next = Generation(2, 3);
-  next.hand_over_from = 1;
-  next.hand_over_replicas = 2;
+  wire::Assignment next = HandedOver(2, 3, 2);
   operator_.Say(next, 2);
   operator_.Await([](const auto& beat) { return beat.known_started_generation == 2; });
   EXPECT_EQ(commands_, 0);
@@ -189,9 +191,7 @@ TEST_F(HandOverClientTest, TheSwitchAfterAHandOverIsADrain) {
 }
 
 TEST_F(HandOverClientTest, AHandOverOfAnotherGenerationIsADrain) {
-  wire::Assignment next = Generation(3, 3);
-  next.hand_over_from = 2;
-  next.hand_over_replicas = 2;
+  wire::Assignment next = HandedOver(3, 3, 2);
   operator_.Say(next, 3);
   operator_.Await([](const auto& beat) { return beat.known_generation == 3; });
   EXPECT_EQ(commands_, 1);
