@@ -13,6 +13,7 @@ namespace {
 using testing::FakeJob;
 using testing::FakeWorker;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using v1alpha1::AutoscalingMode;
 
 FakeWorker Load(double rate, double busy) {
@@ -104,6 +105,22 @@ TEST(Autoscaler, OneBusyMomentKeepsThemForAnotherWindow) {
   EXPECT_EQ(job.wanted(), 4);
   job.Run(120);
   EXPECT_EQ(job.wanted(), 2);
+}
+
+TEST(Autoscaler, ShortWindowIsSpannedByLateReports) {
+  FakeJob job(4, Load(0, 0));
+  job.settings.scale_up_after = Millis(5'000);
+  job.settings.scale_down_after = Millis(15'000);
+  job.spoil = [&](Seen& seen) {
+    const Millis since_first = job.now.time_since_epoch() + Millis(1'300) * seen.ordinal;
+    seen.at -= since_first % Millis(5'400);  // a report takes the 5 s it is held, and its way
+  };
+  job.Run(60);
+  for (int i = 0; i < 200; ++i) {
+    job.Run(5);
+    ASSERT_THAT(job.message(), Not(HasSubstr("too short a time"))) << i;
+  }
+  EXPECT_LT(job.wanted(), 4);
 }
 
 TEST(Autoscaler, NeverToZeroByItself) {

@@ -13,6 +13,7 @@ constexpr Millis kSilentAfter{20'000};
 constexpr double kBacklogSeconds = 5;  // more than this to read counts as a backlog
 constexpr double kRateMax = 1e9;       // records/s of one worker
 constexpr Millis kBlockedMin{10'000};  // shorter ones are ordinary transactions
+constexpr Millis kReachBack{10'000};   // how far before the window its first point may lie
 
 double Seconds(Millis time) {
   return static_cast<double>(time.count()) / 1000;
@@ -29,10 +30,15 @@ struct Share {
   double back_pressure = 0;
 };
 
+// The points of the window, from the one at its beginning or before it: a short
+// window holds two reports or three, and two alone would not span it.
 std::vector<const Point*> PointsOf(const WorkerTrack& track, WallTime since) {
   std::vector<const Point*> points;
   for (const Point& point : track.points) {
-    if (point.at >= since) {
+    if (point.at <= since) {
+      points.clear();
+    }
+    if (point.at >= since - kReachBack) {
       points.push_back(&point);
     }
   }
