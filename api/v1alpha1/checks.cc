@@ -120,9 +120,9 @@ Outcome CheckSql(const CheckInput& in) {
 Outcome CheckReplicas(const CheckInput& in) {
   const int replicas = in.effective.replicas;
   if (replicas < 1 || replicas > in.policy.replicas_max) {
-    return Bad("InvalidReplicas", "spec.replicas",
-               fmt::format("must be between 1 and {}; use state: Suspended to stop a job",
-                           in.policy.replicas_max));
+    return Bad(
+        "InvalidReplicas", "spec.replicas",
+        fmt::format("must be between 1 and {}, or 0 to suspend the job", in.policy.replicas_max));
   }
   if (replicas > in.effective.max_parallelism) {
     return Bad("InvalidReplicas", "spec.replicas",

@@ -63,7 +63,8 @@ TEST(Checks, Snapshots) {
 }
 
 TEST(Checks, Sizes) {
-  EXPECT_EQ(Reason([](auto& j) { j.spec.replicas = 0; }), "InvalidReplicas spec.replicas");
+  EXPECT_EQ(Reason([](auto& j) { j.spec.replicas = -1; }), "InvalidReplicas spec.replicas");
+  EXPECT_EQ(Reason([](auto& j) { j.spec.replicas = 0; }), "0 findings: ");
   EXPECT_EQ(Reason([](auto& j) { j.spec.replicas = 9; }, {{}, {}, 8}),
             "InvalidReplicas spec.replicas");
   EXPECT_EQ(Reason([](auto& j) {

@@ -52,6 +52,10 @@ int DefaultShards(int wanted, int max_parallelism) {
   return shards;
 }
 
+bool IsZero(const std::optional<int>& replicas) {
+  return replicas && *replicas == 0;
+}
+
 EffectiveCheckpoint CheckpointOf(const CheckpointSpec& spec, const Defaults& defaults) {
   EffectiveCheckpoint out;
   out.interval = spec.interval.value_or(defaults.checkpoint_interval);
@@ -87,11 +91,17 @@ EffectiveAutoscaling AutoscalingOf(const AutoscalingSpec& spec, const Defaults& 
 
 }  // namespace
 
+DesiredState StateOf(const StreamJobSpec& spec) {
+  return IsZero(spec.replicas) ? DesiredState::kSuspended
+                               : spec.state.value_or(DesiredState::kRunning);
+}
+
 EffectiveSpec Effective(const StreamJobSpec& spec, const Defaults& defaults) {
   EffectiveSpec out;
-  out.replicas = spec.replicas.value_or(
-      std::max(defaults.replicas, spec.autoscaling.min_replicas.value_or(defaults.replicas)));
-  out.state = spec.state.value_or(DesiredState::kRunning);
+  const int unsaid =
+      std::max(defaults.replicas, spec.autoscaling.min_replicas.value_or(defaults.replicas));
+  out.replicas = IsZero(spec.replicas) ? unsaid : spec.replicas.value_or(unsaid);
+  out.state = StateOf(spec);
   out.max_parallelism = spec.max_parallelism.value_or(defaults.max_parallelism);
   out.shards = spec.shards.value_or(DefaultShards(defaults.shards, out.max_parallelism));
   out.checkpoint = CheckpointOf(spec.checkpoint, defaults);

@@ -30,6 +30,11 @@ struct Defaults {
   base::Millis stable_after{120'000};
 };
 
+// Suspended when the manifest says so, or when it is scaled to zero: `kubectl scale --replicas=0`
+// and `state: Suspended` are the same wish.
+DesiredState StateOf(const StreamJobSpec& spec);
+
+// `replicas` is never 0 in the result: zero is a state, and the number is as if none was written.
 // The checkpoint endpoint, region, secret and path style default together with the location: a
 // manifest that names its own location gets none of the operator's store settings but the region.
 // Without autoscaling.enabled the autoscaler is off. `threads` left out follows the CPU limit, then

@@ -35,6 +35,20 @@ TEST(Effective, EmptySpecGetsTheDefaults) {
   EXPECT_EQ(e.consumer_group_on_delete, OnDelete::kRetain);
 }
 
+TEST(Effective, ZeroWorkersAreASuspendedJob) {
+  StreamJobSpec spec;
+  EXPECT_EQ(StateOf(spec), DesiredState::kRunning);
+  spec.replicas = 0;
+  spec.state = DesiredState::kRunning;
+  EXPECT_EQ(StateOf(spec), DesiredState::kSuspended);
+  EXPECT_EQ(Effective(spec, Chart()).state, DesiredState::kSuspended);
+  EXPECT_EQ(Effective(spec, Chart()).replicas, 1);
+  spec.replicas = 2;
+  EXPECT_EQ(StateOf(spec), DesiredState::kRunning);
+  spec.state = DesiredState::kSuspended;
+  EXPECT_EQ(StateOf(spec), DesiredState::kSuspended);
+}
+
 TEST(Effective, DeletionTakesOnlyWhatIsNamed) {
   StreamJobSpec spec;
   spec.deletion_policy.exchange_topics = OnDelete::kDelete;

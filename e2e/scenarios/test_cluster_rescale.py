@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workers come and go while the job runs: what changes its worker is handed over, the rest goes on.
 
-1. `kubectl scale` under load, 1 -> 3 -> 2 (long: 1 -> 4 -> 2 -> 7, suspended, 3): each is a hand-over; the job
+1. `kubectl scale` under load, 1 -> 3 -> 2 (long: 1 -> 4 -> 2 -> 7 -> 0 -> 3): each is a hand-over; the job
    is Ready all the while, workers that stay are not started anew: exact
 2. a worker is killed while units change hands: a switch of the whole job takes its place: exact
 3. every worker dies at each named place of a hand-over (long): the same
@@ -67,6 +67,12 @@ def scale(job, replicas):
     job.wait_epochs(2)
 
 
+def to_zero(job):
+    job.kubectl.run("scale", "streamjob", job.name, "-n", job.namespace, "--replicas=0")
+    wait_until("no pod", lambda: not job.pods(), 120)
+    wait_until("Suspended", lambda: job.status()["phase"] == "Suspended", 30)
+
+
 def hand_overs(job):
     """Messages of the events that tell of complete ones."""
     return [event["message"] for event in job.kubectl.items("events", job.namespace)
@@ -91,11 +97,8 @@ def test_rescale_without_restart(case, job, everything):
         assert any(handed for _, _, handed in watch.seen), watch.seen
         assert all(ready == "True" for ready, _, _ in watch.seen), watch.seen
         if everything:
-            job.patch(state="Suspended")
-            wait_until("no pod", lambda: not job.pods(), 120)
-            job.patch(state="Running", replicas=3)
-            job.wait_workers(3, 120)
-            job.wait_epochs(2)
+            to_zero(job)
+            scale(job, 3)
     case.wait_complete(check, 180)
     case.expect_exact(check)
     case.expect_restorable()

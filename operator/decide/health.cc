@@ -110,7 +110,8 @@ Answer Suspended(const HealthInput& in) {
   return Verdict{Phase::kSuspended,
                  ConditionStatus::kFalse,
                  "Suspended",
-                 "The job is suspended; its state is kept in the last checkpoint.",
+                 fmt::format("The job is {}; its state is kept in the last checkpoint.",
+                             view.in.job.spec.replicas == 0 ? "scaled to zero" : "suspended"),
                  "",
                  false,
                  false};

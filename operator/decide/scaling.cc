@@ -39,6 +39,9 @@ autoscale::Decision Ask(const View& view, const std::string& waits_for) {
 }  // namespace
 
 int WantedReplicas(const v1alpha1::StreamJob& job, const v1alpha1::EffectiveSpec& effective) {
+  if (job.spec.replicas == 0 && job.status.generation) {
+    return job.status.generation->replicas;  // suspended: the next number comes with the resume
+  }
   if (!effective.autoscaling.enabled || job.spec.replicas) {
     return effective.replicas;
   }

@@ -8,6 +8,7 @@
 #include <climits>
 #include <tuple>
 
+#include "api/v1alpha1/effective.h"
 #include "operator/resources/names.h"
 
 namespace sj::op::decide {
@@ -176,7 +177,7 @@ class Decision {
 bool Decision::MayStillRemove(const StreamJobSnapshot& snapshot) const {
   if (in_.job == nullptr || in_.job->metadata.uid != snapshot.status.job_uid ||
       in_.job->metadata.deletion_timestamp ||
-      in_.job->spec.state == v1alpha1::DesiredState::kSuspended) {
+      v1alpha1::StateOf(in_.job->spec) == v1alpha1::DesiredState::kSuspended) {
     return false;
   }
   return snapshot.status.location.starts_with(Location(in_) + "/");
