@@ -205,6 +205,30 @@ class ExchangeLog final : public connect::ExchangeLog {
   WorkerIo* io_;
 };
 
+// A bystander: what it has read allows it no commit.
+class CommittedReader final : public connect::CommittedReader {
+ public:
+  explicit CommittedReader(WorkerIo* io) : io_(io), instance_(io->kafka->NewInstance()) {}
+  base::Result<std::vector<connect::CommittedPosition>> Read(
+      const std::vector<types::InputPartition>& partitions) override {
+    using Positions = std::vector<connect::CommittedPosition>;
+    auto read =
+        io_->world->Call<Positions>(Service::kKafka, std::chrono::seconds(5),
+                                    [kafka = io_->kafka, instance = instance_,
+                                     partitions](std::function<void(Positions)> reply) {
+                                      kafka->ReadCommitted(instance, partitions, std::move(reply));
+                                    });
+    if (!read) {
+      return base::Unavailable("read committed offsets: no answer");
+    }
+    return *std::move(read);
+  }
+
+ private:
+  WorkerIo* io_;
+  const int64_t instance_;
+};
+
 }  // namespace
 
 worker::runtime::Connectors MakeConnectors(WorkerIo* io, SimStore* store) {
@@ -227,6 +251,10 @@ worker::runtime::Connectors MakeConnectors(WorkerIo* io, SimStore* store) {
       [io](const UsedTables&,
            const connect::ConnectContext&) -> base::Result<std::unique_ptr<connect::ExchangeLog>> {
     return std::unique_ptr<connect::ExchangeLog>(std::make_unique<ExchangeLog>(io));
+  };
+  ends.committed_reader = [io](const UsedTables&, const connect::ConnectContext&)
+      -> base::Result<std::unique_ptr<connect::CommittedReader>> {
+    return std::unique_ptr<connect::CommittedReader>(std::make_unique<CommittedReader>(io));
   };
   ends.object_store = [io, store](const worker::store::ObjectStoreOptions&)
       -> base::Result<std::unique_ptr<worker::store::ObjectStore>> {

@@ -49,6 +49,8 @@ class EpochCheckpointer final : public Checkpointer {
 
   base::Result<Restored> Restore(const std::vector<CommittedRef>& committed,
                                  state::StateStore* state) override;
+  base::Result<uint64_t> Prefetch(const std::vector<CommittedRef>& committed,
+                                  const std::function<bool()>& go_on) override;
   base::Result<Restored> Take(const std::vector<CommittedRef>& committed,
                               types::Generation generation, state::StateStore* state) override;
   base::Result<WrittenCheckpoint> Write(EpochCapture capture) override;
@@ -111,6 +113,20 @@ base::Result<Restored> EpochCheckpointer::Restore(const std::vector<CommittedRef
   }
   KeepFiles();
   return restored;
+}
+
+base::Result<uint64_t> EpochCheckpointer::Prefetch(const std::vector<CommittedRef>& committed,
+                                                   const std::function<bool()>& go_on) {
+  SJ_ASSIGN_OR_RETURN(RestorePlan plan, PlanRestore(committed, options_.identity, store_));
+  const uint64_t before = files_.fetched_bytes();
+  for (auto& [key, chain] : plan.chains) {
+    chain.DropDead();
+    if (!go_on()) {
+      break;
+    }
+    SJ_RETURN_IF_ERROR(files_.Prefetch(chain.chunks));
+  }
+  return files_.fetched_bytes() - before;
 }
 
 base::Result<Restored> EpochCheckpointer::Take(const std::vector<CommittedRef>& committed,

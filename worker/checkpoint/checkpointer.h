@@ -96,9 +96,13 @@ class Checkpointer {
   };
   virtual base::Result<Restored> Restore(const std::vector<CommittedRef>& committed,
                                          state::StateStore* state) = 0;
-  // Hand-over: the same for units taken from another worker while this one runs, as a member of
-  // `generation`. Entries that `state` still has of the taken shards are dropped first. The chains
-  // join those of this worker with the first Write whose capture has the shard.
+  // Before a Restore: fetches the chunks that it would need if it came now, as far as they are not
+  // here yet. `go_on` is asked between reads; false ends it. Bytes fetched.
+  virtual base::Result<uint64_t> Prefetch(const std::vector<CommittedRef>& committed,
+                                          const std::function<bool()>& go_on) = 0;
+  // Hand-over: the same as Restore for units taken from another worker while this one runs, as a
+  // member of `generation`. Entries that `state` still has of the taken shards are dropped first.
+  // The chains join those of this worker with the first Write whose capture has the shard.
   virtual base::Result<Restored> Take(const std::vector<CommittedRef>& committed,
                                       types::Generation generation, state::StateStore* state) = 0;
   // Builds the chunks, merges where due, PUTs one object and verifies it. Not decided until

@@ -103,6 +103,38 @@ TEST(TakeTest, ShardMovesBetweenRunningWorkersAndBack) {
   ExpectRestorable(committed, moved.entries(), &store);
 }
 
+// A new worker reads what its units' owners have committed while they go on; behind the release
+// only what has changed since is left.
+TEST(TakeTest, PrefetchedChunksAreNotReadAgain) {
+  MemoryStore store;
+  Worker giver(Identity(1, 0, "a"), &store);
+  ASSERT_TRUE(giver.Restore({}).ok());
+  ModelJob moved(kMoved, 2);
+  Committed committed;
+  for (int epoch = 1; epoch <= 4; ++epoch) {
+    moved.CommitTo(&committed, Commit(&giver, moved.NextEpoch(epoch, 200)).metadata);
+  }
+  Worker taker(Identity(2, 1, "b"), &store);
+  auto none = taker.checkpointer->Prefetch(RefsOf(committed, kMoved), [] { return false; });
+  ASSERT_TRUE(none.ok()) << none.status().ToString();
+  EXPECT_EQ(*none, 0u);
+  auto fetched = taker.checkpointer->Prefetch(RefsOf(committed, kMoved), [] { return true; });
+  ASSERT_TRUE(fetched.ok()) << fetched.status().ToString();
+  EXPECT_GT(*fetched, 0u);
+
+  EpochCapture release = moved.NextEpoch(5, 1);
+  release.released_to = 2;
+  release.released_shards = {1};
+  moved.CommitTo(&committed, Commit(&giver, std::move(release)).released_metadata);
+  auto rest = taker.checkpointer->Prefetch(RefsOf(committed, kMoved), [] { return true; });
+  ASSERT_TRUE(rest.ok()) << rest.status().ToString();
+  EXPECT_LT(*rest, *fetched / 2);
+  auto restored = taker.Restore(RefsOf(committed, kMoved));
+  ASSERT_TRUE(restored.ok()) << restored.status().ToString();
+  EXPECT_EQ(restored->bytes, *fetched + *rest) << "something was read twice";
+  EXPECT_EQ(taker.StateEntries(), moved.entries());
+}
+
 // Until the taker has committed the unit itself, what is committed names the giver's object, and a
 // sweep of old generations must not take it away.
 TEST(TakeTest, TakenObjectsAreReferredToUntilTheFirstCommit) {

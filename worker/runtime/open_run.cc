@@ -15,6 +15,10 @@
 namespace sj::worker::runtime {
 namespace {
 
+// The operator waits for a new worker's fence for 30 s before it makes a hand-over a whole-job
+// switch.
+constexpr std::chrono::seconds kPrefetchMax{15};
+
 base::Status OpenConnectors(const Connectors& make, RunContext* run) {
   const JobConfig& config = *run->config;
   run->bounded = true;
@@ -159,6 +163,46 @@ base::Status OpenState(const Connectors& make, RunContext* run) {
   return base::OkStatus();
 }
 
+// What the units' owners have committed by now is fetched while they go on, so that little is left
+// to be read once they have released them. Nothing rests on it: what fails is met again by the
+// restore.
+base::Result<uint64_t> TryPrefetch(const Connectors& make, RunContext* run) {
+  SJ_ASSIGN_OR_RETURN(const auto reader,
+                      make.committed_reader(TablesOf(*run), run->config->connect));
+  if (reader == nullptr) {
+    return uint64_t{0};
+  }
+  std::vector<CommittedRef> units = InputsOf(*run, UnitsOf(run->own, run->partition_counts));
+  std::vector<types::InputPartition> partitions;
+  for (const CommittedRef& unit : units) {
+    partitions.push_back(unit.partition);
+  }
+  SJ_ASSIGN_OR_RETURN(const auto positions, reader->Read(partitions));
+  for (size_t i = 0; i < units.size(); ++i) {
+    units[i].offset = positions[i].offset;
+    units[i].metadata = positions[i].metadata;
+  }
+  std::erase_if(units, [](const CommittedRef& unit) { return unit.offset == connect::kNoOffset; });
+  const base::MonoTime end = run->clock->Mono() + kPrefetchMax;
+  return run->checkpointer->Prefetch(units, [run, end] {
+    const bool stop = run->stop_asked != nullptr && run->stop_asked->load();
+    return !stop && run->clock->Mono() < end;
+  });
+}
+
+void PrefetchUnits(const Connectors& make, RunContext* run) {
+  const base::MonoTime begun = run->clock->Mono();
+  const base::Result<uint64_t> bytes = TryPrefetch(make, run);
+  const int64_t millis =
+      std::chrono::duration_cast<std::chrono::milliseconds>(run->clock->Mono() - begun).count();
+  if (bytes.ok()) {
+    base::LogInfo("state prefetched", {{"bytes", *bytes}, {"millis", millis}});
+  } else {
+    base::LogInfo("state not prefetched",
+                  {{"error", bytes.status().ToString()}, {"millis", millis}});
+  }
+}
+
 void Reach(RunStage stage, const JobHooks& hooks) {
   if (hooks.on_stage) {
     hooks.on_stage(stage);
@@ -169,6 +213,12 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
   run->log = connect::Traced(std::move(run->log), {&run->generation, run->config->ordinal});
   Reach(RunStage::kFence, hooks);
   SJ_RETURN_IF_ERROR(run->log->Fence(run->config->fence_ordinals));
+  // What needs no positions comes before START: nobody stands still for it then.
+  Reach(RunStage::kStore, hooks);
+  SJ_RETURN_IF_ERROR(OpenState(hooks.connectors, run));
+  if (run->config->hand_over && run->checkpointer != nullptr) {
+    PrefetchUnits(hooks.connectors, run);
+  }
   Reach(RunStage::kGeneration, hooks);
   if (hooks.check_generation) {
     SJ_RETURN_IF_ERROR(hooks.check_generation());
@@ -176,10 +226,9 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
   Reach(RunStage::kOffsets, hooks);
   SJ_ASSIGN_OR_RETURN(Positions positions,
                       run->config->hand_over ? AwaitReleases(run, hooks) : ReadPositions(run));
-  Reach(RunStage::kStore, hooks);
-  SJ_RETURN_IF_ERROR(OpenState(hooks.connectors, run));
   SJ_RETURN_IF_ERROR(base::Failpoint("run.before_restore"));
   if (hooks.confirm_generation) {
+    Reach(RunStage::kGeneration, hooks);
     SJ_RETURN_IF_ERROR(hooks.confirm_generation());
   }
   if (run->checkpointer == nullptr) {
@@ -197,6 +246,7 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
                                {"objects", run->restored.objects},
                                {"bytes", run->restored.bytes}});
   } else if (run->objects != nullptr) {
+    Reach(RunStage::kStore, hooks);
     SJ_RETURN_IF_ERROR(store::ProbeObjectStore(
         *run->objects, run->config->job_uid + "/probe/" + Incarnation(*run->config)));
   }
