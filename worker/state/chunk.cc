@@ -22,8 +22,9 @@ namespace {
 // Makes the file at the first entry, so that an empty chunk leaves no file.
 class ChunkWriter {
  public:
-  explicit ChunkWriter(const std::string& file)
-      : options_(ScratchOptions()), writer_(rocksdb::EnvOptions(), options_) {
+  // `entries`: about how many there will be.
+  ChunkWriter(const std::string& file, size_t entries)
+      : options_(ScratchOptions(PartsOf(entries))), writer_(rocksdb::EnvOptions(), options_) {
     info_.file = file;
   }
 
@@ -80,6 +81,15 @@ base::Result<std::vector<MergeInput>> OpenInputs(const std::vector<std::string>&
   return inputs;
 }
 
+// With those that a later input replaces.
+size_t EntriesOf(const std::vector<MergeInput>& inputs) {
+  size_t entries = 0;
+  for (const MergeInput& input : inputs) {
+    entries += input.reader->GetTableProperties()->num_entries;
+  }
+  return entries;
+}
+
 // The input with the smallest key; among equal keys the last one, which is the newest. -1: all
 // inputs are at their end.
 int Newest(const std::vector<MergeInput>& inputs) {
@@ -113,7 +123,7 @@ base::Result<ChunkInfo> WriteChunk(std::vector<FrozenEntry> entries, const std::
   // Stable: among equal keys the order of arrival stays, and the last one is taken.
   std::stable_sort(entries.begin(), entries.end(),
                    [](const FrozenEntry& a, const FrozenEntry& b) { return a.key < b.key; });
-  ChunkWriter writer(file);
+  ChunkWriter writer(file, entries.size());
   std::string value;
   for (size_t i = 0; i < entries.size(); ++i) {
     if (i + 1 < entries.size() && entries[i + 1].key == entries[i].key) {
@@ -135,7 +145,7 @@ base::Result<ChunkInfo> WriteChunk(std::vector<FrozenEntry> entries, const std::
 base::Result<ChunkInfo> MergeChunks(const std::vector<std::string>& files, int64_t expired_below,
                                     bool drop_tombstones, const std::string& out) {
   SJ_ASSIGN_OR_RETURN(std::vector<MergeInput> inputs, OpenInputs(files));
-  ChunkWriter writer(out);
+  ChunkWriter writer(out, EntriesOf(inputs));
   std::string key_bytes;
   for (int at = Newest(inputs); at >= 0; at = Newest(inputs)) {
     key_bytes.assign(ToView(inputs[at].it->key()));

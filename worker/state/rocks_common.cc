@@ -83,11 +83,21 @@ base::Status FromRocks(const rocksdb::Status& status, std::string_view what) {
   return base::Corrupt(std::move(text));
 }
 
-rocksdb::Options ScratchOptions() {
+rocksdb::BlockBasedTableOptions TableOptions(TableParts parts) {
   rocksdb::BlockBasedTableOptions table;
   table.block_size = 16u << 10;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.format_version = 5;
+  if (parts == TableParts::kMany) {
+    table.index_type = rocksdb::BlockBasedTableOptions::kTwoLevelIndexSearch;
+    table.partition_filters = true;
+    table.metadata_block_size = 4u << 10;
+  }
+  return table;
+}
+
+rocksdb::Options ScratchOptions(TableParts parts) {
+  rocksdb::BlockBasedTableOptions table = TableOptions(parts);
   table.no_block_cache = true;
   rocksdb::Options options;
   options.env = UnsyncedEnv();

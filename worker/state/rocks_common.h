@@ -9,7 +9,9 @@
 #include <rocksdb/options.h>
 #include <rocksdb/slice.h>
 #include <rocksdb/status.h>
+#include <rocksdb/table.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -31,8 +33,18 @@ inline std::string_view ToView(const rocksdb::Slice& slice) {
 // failed once is not used again.
 base::Status FromRocks(const rocksdb::Status& status, std::string_view what);
 
+// Index and bloom filter of a table as one block each, or in parts of 4 KiB. The one filter of a
+// large table is larger than what the block cache keeps, and would be read and verified anew for
+// every key; parts cost a small table a hundred bytes.
+enum class TableParts : uint8_t { kOne, kMany };
+inline constexpr size_t kOnePartEntries = 16'384;  // a filter of 20 KiB
+inline TableParts PartsOf(size_t entries) {
+  return entries > kOnePartEntries ? TableParts::kMany : TableParts::kOne;
+}
+rocksdb::BlockBasedTableOptions TableOptions(TableParts parts);
+
 // Block size, bloom filter and compression of the store's files and of chunks. The file system
 // never syncs: every file here is scratch that is deleted after an unclean stop.
-rocksdb::Options ScratchOptions();
+rocksdb::Options ScratchOptions(TableParts parts = TableParts::kOne);
 
 }  // namespace sj::worker::state

@@ -5,8 +5,6 @@
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
-#include <rocksdb/filter_policy.h>
-#include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
 #include <atomic>
@@ -131,10 +129,7 @@ class RocksStateStore final : public StateStore {
 };
 
 rocksdb::Options DatabaseOptions(const StateStoreOptions& options) {
-  rocksdb::BlockBasedTableOptions table;
-  table.block_size = 16u << 10;
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  table.format_version = 5;
+  rocksdb::BlockBasedTableOptions table = TableOptions(TableParts::kMany);
   table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   table.cache_index_and_filter_blocks = true;
   table.pin_l0_filter_and_index_blocks_in_cache = true;

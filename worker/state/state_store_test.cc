@@ -127,6 +127,50 @@ TEST(StateStoreTest, RefusesToWipeARootOrARelativePath) {
   }
 }
 
+// What this process has read from files so far, the page cache included.
+uint64_t BytesRead() {
+  std::ifstream file("/proc/self/io");
+  std::string word;
+  uint64_t bytes = 0;
+  file >> word >> bytes;  // "rchar: N"
+  return bytes;
+}
+
+std::vector<FrozenEntry> ManyEntries(int count) {
+  std::vector<FrozenEntry> entries;
+  for (int i = 0; i < count; ++i) {
+    entries.push_back({Key(1, i % 4, 5, std::to_string(i)), "v", false});
+  }
+  return entries;
+}
+
+// The block cache is smaller than the filter of one large table: neither what was written nor what
+// was taken in is read whole for a lookup.
+TEST(StateStoreTest, LookupsInLargeTablesReadLittle) {
+  constexpr int kEntries = 400'000;  // a filter of 500 KB
+  constexpr int kLookups = 500;
+  TempDir dir;
+  StateStoreOptions options;
+  options.directory = dir.file("db");
+  options.block_cache_bytes = 1u << 20;
+  auto store = StateStore::Open(options);
+  ASSERT_TRUE(store.ok()) << store.status().ToString();
+  ASSERT_TRUE(WriteChunk(ManyEntries(kEntries), dir.file("1")).ok());
+  ASSERT_TRUE(WriteChunk({{Key(1, 0, 5, "new"), "v", false}}, dir.file("2")).ok());
+  ASSERT_TRUE(MergeChunks({dir.file("1"), dir.file("2")}, INT64_MIN, true, dir.file("3")).ok());
+  for (const char* chunk : {"1", "3"}) {
+    ASSERT_TRUE((*store)->Ingest(dir.file(chunk)).ok());
+    const uint64_t before = BytesRead();
+    for (int i = 0; i < kLookups; ++i) {
+      ASSERT_EQ((*store)->Get(Key(1, i % 4, 5, "absent-" + std::to_string(i))).status().kind(),
+                base::ErrorKind::kNotFound);
+      const int there = i * 791 % kEntries;
+      ASSERT_TRUE((*store)->Get(Key(1, there % 4, 5, std::to_string(there))).ok());
+    }
+    EXPECT_LT((BytesRead() - before) / (2 * kLookups), 50'000u) << chunk;
+  }
+}
+
 TEST(ChunkTest, IngestsOverEarlierChunksWithTombstones) {
   TempDir dir;
   auto store = OpenStore(dir.file("db"));
