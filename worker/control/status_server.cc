@@ -70,6 +70,7 @@ std::string StatusJson(const JobStatus& s) {
   json["checkpoint"] = {{"committedAt", TimeOrNull(s.committed_at)},
                         {"durationMs", s.epoch_duration_ms},
                         {"bytes", s.checkpoint_bytes},
+                        {"stateBytes", s.checkpointed_state_bytes},
                         {"object", s.checkpoint_object},
                         {"epochs", s.epochs},
                         {"puts", s.checkpoint_puts},
@@ -84,7 +85,7 @@ std::string StatusJson(const JobStatus& s) {
 
 struct StatusMetrics::Series {
   TotalCounter records_in, rows_out, late, null_times, bad, restarts, epochs, puts, bytes;
-  base::Gauge epoch, lag, watermark, state, duration, size, busy, running;
+  base::Gauge epoch, lag, watermark, state, duration, size, stored, busy, running;
   std::mutex mu;  // scrapes may overlap
 };
 
@@ -114,6 +115,8 @@ StatusMetrics::StatusMetrics(base::MetricRegistry* registry, const std::string& 
       gauge("streamjob_epoch_duration_seconds",
             "From the request to the commit of the last epoch."),
       gauge("streamjob_checkpoint_size_bytes", "Size of the last checkpoint object."),
+      gauge("streamjob_checkpointed_state_bytes",
+            "Bytes that a restore of this worker would read."),
       gauge("streamjob_busy_ratio", "Share of time the task threads worked."),
       gauge("streamjob_running", "1 while the job runs."),
       {}});
@@ -140,6 +143,7 @@ void StatusMetrics::Set(const JobStatus& s) {
   series_->state.Set(static_cast<double>(s.state_bytes));
   series_->duration.Set(static_cast<double>(s.epoch_duration_ms) / 1000);
   series_->size.Set(static_cast<double>(s.checkpoint_bytes));
+  series_->stored.Set(static_cast<double>(s.checkpointed_state_bytes));
   series_->busy.Set(s.busy_ratio);
   series_->running.Set(s.phase == JobPhase::kRunning ? 1 : 0);
 }

@@ -219,8 +219,10 @@ void EpochLoop::CleanUp(const checkpoint::EpochCapture& capture) {
 void EpochLoop::PublishCommit(types::Epoch epoch, const checkpoint::WrittenCheckpoint& written) {
   auto took = run_->clock->Mono() - requested_at_;
   std::optional<types::Generation> oldest;
+  uint64_t state_bytes = 0;
   if (run_->checkpointer != nullptr) {
     oldest = run_->checkpointer->OldestGeneration();
+    state_bytes = run_->checkpointer->StateBytes();
   }
   board_->Update([&](JobStatus& s) {
     s.epoch = epoch;
@@ -229,6 +231,7 @@ void EpochLoop::PublishCommit(types::Epoch epoch, const checkpoint::WrittenCheck
     s.committed_at = run_->clock->Wall();
     s.epoch_duration_ms = std::chrono::duration_cast<std::chrono::milliseconds>(took).count();
     s.checkpoint_bytes = written.bytes;
+    s.checkpointed_state_bytes = state_bytes;
     s.checkpoint_bytes_total += written.bytes;
     s.checkpoint_puts += written.puts;
     s.checkpoint_object = written.object;

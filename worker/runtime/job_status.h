@@ -67,6 +67,7 @@ struct HandOverStatus {
   types::Generation generation = 0;  // 0: there was none
   int to_give = 0, gave = 0;         // units: source partitions and shards
   int to_take = 0, took = 0;
+  bool prefetched = false;  // nothing is left to be fetched before START
   bool done = false;
 };
 
@@ -80,7 +81,8 @@ struct JobStatus {
   std::optional<base::WallTime> committed_at;
   int64_t epoch_duration_ms = 0;  // from the request to the commit
   uint64_t checkpoint_bytes = 0;
-  uint64_t checkpoint_puts = 0;  // all of this process
+  uint64_t checkpointed_state_bytes = 0;  // what a restore would read of this worker's shards
+  uint64_t checkpoint_puts = 0;           // all of this process
   uint64_t checkpoint_bytes_total = 0;
   std::string checkpoint_object;
   uint64_t epochs = 0;    // committed by this process
