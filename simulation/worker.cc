@@ -237,10 +237,11 @@ bool Worker::HandsOver() const {
 }
 
 std::optional<worker::runtime::HandOverOrder> Worker::HandOver() const {
-  if (!HandsOver() || started_generation_ < offered_->generation) {
+  if (!HandsOver()) {
     return std::nullopt;
   }
-  return worker::runtime::HandOverOrder{offered_->generation, offered_->replicas};
+  return worker::runtime::HandOverOrder{offered_->generation, offered_->replicas,
+                                        started_generation_ >= offered_->generation};
 }
 
 control::HeartbeatRequest Worker::Report() {
@@ -252,9 +253,9 @@ control::HeartbeatRequest Worker::Report() {
   report.generation = generation();
   report.hands_over = true;
   if (status.hand_over.generation > 0) {
-    report.hand_over = control::HandOverReport{status.hand_over.generation,
-                                               status.hand_over.to_give, status.hand_over.gave,
-                                               status.hand_over.to_take, status.hand_over.took};
+    report.hand_over = control::HandOverReport{
+        status.hand_over.generation, status.hand_over.to_give, status.hand_over.gave,
+        status.hand_over.to_take,    status.hand_over.took,    status.hand_over.prefetched};
   }
   if (status.generation == report.generation) {
     report.oldest_generation = status.oldest_generation;

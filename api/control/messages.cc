@@ -205,6 +205,7 @@ void Fields(V& v, HandOverReport& s) {
   v("gave", s.gave);
   v("toTake", s.to_take);
   v("took", s.took);
+  v("prefetched", s.prefetched);
 }
 template <typename V>
 void Fields(V& v, HeartbeatRequest& s) {

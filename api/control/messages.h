@@ -138,6 +138,7 @@ struct HandOverReport {
   int64_t generation = 0;  // the one handed over to
   int to_give = 0, gave = 0;
   int to_take = 0, took = 0;
+  bool prefetched = false;  // has fetched ahead what it will take, or takes nothing; before START
   bool operator==(const HandOverReport&) const = default;
 };
 

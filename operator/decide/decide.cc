@@ -161,6 +161,10 @@ std::optional<Millis> RequeueAfter(const View& view, const StreamJobStatus& stat
   if (const std::optional<WallTime> look = NextRolloutLook(view); look && *look > view.in.now) {
     after = Earlier(after, *look - view.in.now + kDeadlineSlack);
   }
+  if (const std::optional<WallTime> deadline = PrefetchDeadline(view);
+      deadline && *deadline > view.in.now) {
+    after = Earlier(after, *deadline - view.in.now + kDeadlineSlack);
+  }
   if (const std::optional<WallTime> deadline = HandOverDeadline(view);
       deadline && *deadline > view.in.now) {
     after = Earlier(after, *deadline - view.in.now + kDeadlineSlack);

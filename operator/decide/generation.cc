@@ -273,7 +273,7 @@ GenerationPlan AdvanceHandOver(const View& view) {
   }
   GenerationStatus next = now;
   if (now.step == GenerationStep::kPrepare) {
-    if (!progress.new_fenced) {
+    if (!progress.prepared) {
       return {};
     }
     next.step = GenerationStep::kStarted;

@@ -62,6 +62,20 @@ Standing StandingOf(const WorkerReport& report, const GenerationStatus& generati
                                               : OfLeaving(report.beat, generation);
 }
 
+// A worker that runs on is ready for START, or has had its time. One that leaves takes nothing.
+bool Prefetched(const View& view, const WorkerReport* report, const GenerationStatus& generation) {
+  const std::optional<WallTime> deadline = PrefetchDeadline(view);
+  if (!deadline || view.in.now >= *deadline) {
+    return true;
+  }
+  if (report == nullptr) {
+    return false;
+  }
+  const std::optional<control::HandOverReport>& told = report->beat.hand_over;
+  return report->ordinal >= generation.replicas ||
+         (told && told->generation == generation.number && told->prefetched);
+}
+
 }  // namespace
 
 bool CanHandOver(const View& view, const GenerationStatus& next) {
@@ -96,10 +110,19 @@ std::optional<WallTime> HandOverDeadline(const View& view) {
   return std::max(*generation->started_at, view.in.leading_since) + view.in.settings.hand_over_max;
 }
 
+std::optional<WallTime> PrefetchDeadline(const View& view) {
+  const GenerationStatus* generation = view.generation();
+  if (generation == nullptr || !generation->hand_over || !generation->started_at ||
+      generation->step != GenerationStep::kPrepare) {
+    return std::nullopt;
+  }
+  return *generation->started_at + view.in.settings.prefetch_max;
+}
+
 HandOverProgress ProgressOf(const View& view) {
   const GenerationStatus& generation = *view.generation();
   HandOverProgress progress;
-  progress.new_fenced = true;
+  progress.prepared = true;
   progress.total = std::max(generation.replicas, generation.hand_over->replicas);
   for (int i = 0; i < progress.total; ++i) {
     auto it = view.workers.find(i);
@@ -113,7 +136,8 @@ HandOverProgress ProgressOf(const View& view) {
     const bool is_new = i >= generation.hand_over->replicas;
     const bool fenced = report != nullptr && report->beat.generation == generation.number &&
                         report->beat.phase == WorkerPhase::kFenced;
-    progress.new_fenced = progress.new_fenced && (!is_new || fenced);
+    progress.prepared =
+        progress.prepared && (is_new ? fenced : Prefetched(view, report, generation));
     progress.done += standing == Standing::kDone ? 1 : 0;
     if (standing != Standing::kDone && progress.waits_for < 0) {
       progress.waits_for = i;

@@ -15,14 +15,17 @@ namespace sj::op::decide {
 bool CanHandOver(const View& view, const v1alpha1::GenerationStatus& next);
 
 struct HandOverProgress {
-  bool new_fenced = false;  // every new ordinal has fenced its own ids
-  int done = 0;             // workers that gave and took their share, or left
-  int total = 0;            // of both generations
-  int waits_for = -1;       // the first one that is not through
-  std::string trouble;      // why it cannot go on, as a phrase; empty: it can
+  bool prepared = false;  // every new ordinal has fenced, and the others have prefetched
+  int done = 0;           // workers that gave and took their share, or left
+  int total = 0;          // of both generations
+  int waits_for = -1;     // the first one that is not through
+  std::string trouble;    // why it cannot go on, as a phrase; empty: it can
 };
 // REQUIRES: the generation in force has hand_over.
 HandOverProgress ProgressOf(const View& view);
+
+// Until when START waits for workers that have not prefetched; nothing when it waits for none.
+std::optional<WallTime> PrefetchDeadline(const View& view);
 
 // When the step in force is given up; nothing when no hand-over is.
 std::optional<WallTime> HandOverDeadline(const View& view);

@@ -170,7 +170,8 @@ Answer HandingOver(const HealthInput& in) {
   const HandOverProgress progress = ProgressOf(view);
   if (generation->step == GenerationStep::kPrepare) {
     verdict.message =
-        fmt::format("Hand-over to generation {}: the new workers fence.", generation->number);
+        fmt::format("Hand-over to generation {}: new workers fence, and state is fetched ahead.",
+                    generation->number);
     return verdict;
   }
   verdict.message = fmt::format("Hand-over to generation {}: {} of {} gave or took their share{}.",

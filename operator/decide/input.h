@@ -49,6 +49,7 @@ struct Settings {
   int stable_epochs = 3;       // checkpoints a spec completes before it counts as stable
   // A change of replicas alone is handed over while the job runs; false: always a whole-job switch.
   bool hand_over = false;
+  Millis prefetch_max{20'000};   // START of a hand-over waits so long for running workers
   Millis hand_over_max{30'000};  // PREPARE, and then START, wait so long before a whole-job switch
   Millis snapshot_max{7'200'000};  // one that is not taken by then has failed
 };

@@ -38,6 +38,37 @@ ObjectName OwnName(const CheckpointIdentity& identity) {
   return name;
 }
 
+class ChunkPrefetch final : public Checkpointer::Prefetch {
+ public:
+  ChunkPrefetch(CheckpointIdentity identity, std::string directory, store::ObjectStore* store)
+      : identity_(std::move(identity)), store_(store), files_(std::move(directory), store) {}
+  ~ChunkPrefetch() override { files_.Keep({}, 0); }
+
+  base::Result<uint64_t> Run(const std::vector<Checkpointer::CommittedRef>& committed,
+                             const std::function<bool()>& go_on) override {
+    SJ_ASSIGN_OR_RETURN(RestorePlan plan, PlanRestore(committed, identity_, store_));
+    const uint64_t before = files_.fetched_bytes();
+    for (auto& [key, chain] : plan.chains) {
+      chain.DropDead();
+      if (!go_on()) {
+        break;
+      }
+      SJ_RETURN_IF_ERROR(files_.Prefetch(chain.chunks));
+      chunks_.insert(chunks_.end(), chain.chunks.begin(), chain.chunks.end());
+    }
+    return files_.fetched_bytes() - before;
+  }
+
+  ChunkFiles& files() { return files_; }
+  const std::vector<ChunkRef>& chunks() const { return chunks_; }
+
+ private:
+  const CheckpointIdentity identity_;
+  store::ObjectStore* const store_;
+  ChunkFiles files_;
+  std::vector<ChunkRef> chunks_;
+};
+
 class EpochCheckpointer final : public Checkpointer {
  public:
   EpochCheckpointer(CheckpointerOptions options, store::ObjectStore* store)
@@ -49,8 +80,8 @@ class EpochCheckpointer final : public Checkpointer {
 
   base::Result<Restored> Restore(const std::vector<CommittedRef>& committed,
                                  state::StateStore* state) override;
-  base::Result<uint64_t> Prefetch(const std::vector<CommittedRef>& committed,
-                                  const std::function<bool()>& go_on) override;
+  base::Result<std::unique_ptr<Prefetch>> NewPrefetch(types::Generation generation) override;
+  void Add(std::unique_ptr<Prefetch> prefetch) override;
   base::Result<Restored> Take(const std::vector<CommittedRef>& committed,
                               types::Generation generation, state::StateStore* state) override;
   base::Result<WrittenCheckpoint> Write(EpochCapture capture) override;
@@ -87,6 +118,9 @@ class EpochCheckpointer final : public Checkpointer {
   types::Epoch captured_in_ = 0;  // the first capture with all of that; 0: none yet, or committed
   types::Epoch last_epoch_ = 0;
   types::Epoch failed_epoch_ = 0;  // 0: none
+  int prefetches_ = 0;
+  std::vector<ChunkRef> ahead_;  // fetched for the next Restore or Take
+  uint64_t rewrite_credit_ = 0;  // saved up for a chunk larger than what an epoch may copy
   int retry_ = 0;
 
   Retention retention_;
@@ -103,6 +137,7 @@ base::Result<Restored> EpochCheckpointer::Restore(const std::vector<CommittedRef
     chain.DropDead();
   }
   SJ_RETURN_IF_ERROR(Ingest(plan.chains, state));
+  ahead_.clear();
   Restored restored = std::move(plan.restored);
   restored.bytes = files_.fetched_bytes();
   restored.objects = static_cast<int>(plan.objects.size());
@@ -115,18 +150,20 @@ base::Result<Restored> EpochCheckpointer::Restore(const std::vector<CommittedRef
   return restored;
 }
 
-base::Result<uint64_t> EpochCheckpointer::Prefetch(const std::vector<CommittedRef>& committed,
-                                                   const std::function<bool()>& go_on) {
-  SJ_ASSIGN_OR_RETURN(RestorePlan plan, PlanRestore(committed, options_.identity, store_));
-  const uint64_t before = files_.fetched_bytes();
-  for (auto& [key, chain] : plan.chains) {
-    chain.DropDead();
-    if (!go_on()) {
-      break;
-    }
-    SJ_RETURN_IF_ERROR(files_.Prefetch(chain.chunks));
-  }
-  return files_.fetched_bytes() - before;
+base::Result<std::unique_ptr<Checkpointer::Prefetch>> EpochCheckpointer::NewPrefetch(
+    types::Generation generation) {
+  CheckpointIdentity identity = options_.identity;
+  identity.generation = generation;
+  std::string directory = fmt::format("{}/ahead-{}", options_.directory, ++prefetches_);
+  SJ_RETURN_IF_ERROR(state::WipeScratchDirectory(directory).WithContext("fetch chunks ahead"));
+  return std::unique_ptr<Prefetch>(
+      std::make_unique<ChunkPrefetch>(std::move(identity), std::move(directory), store_));
+}
+
+void EpochCheckpointer::Add(std::unique_ptr<Prefetch> prefetch) {
+  auto* ahead = static_cast<ChunkPrefetch*>(prefetch.get());
+  files_.AdoptAll(&ahead->files());
+  ahead_ = ahead->chunks();
 }
 
 base::Result<Restored> EpochCheckpointer::Take(const std::vector<CommittedRef>& committed,
@@ -141,6 +178,7 @@ base::Result<Restored> EpochCheckpointer::Take(const std::vector<CommittedRef>& 
   uint64_t before = files_.fetched_bytes();
   SJ_RETURN_IF_ERROR(DropLocal(plan.chains, state));
   SJ_RETURN_IF_ERROR(Ingest(plan.chains, state));
+  ahead_.clear();
   Restored restored = std::move(plan.restored);
   restored.bytes = files_.fetched_bytes() - before;
   restored.objects = static_cast<int>(plan.objects.size());
@@ -290,7 +328,7 @@ base::Result<WrittenCheckpoint> EpochCheckpointer::Write(EpochCapture capture) {
 base::Result<WrittenCheckpoint> EpochCheckpointer::WriteAs(const std::string& object,
                                                            EpochCapture* capture) {
   JoinTaken(*capture);
-  EpochBuilder builder(options_, &files_, object);
+  EpochBuilder builder(options_, &files_, object, rewrite_credit_ + options_.rewrite_bytes_max);
   SJ_RETURN_IF_ERROR(builder.Build(chains_, capture));
   std::string footer;
   SJ_ASSIGN_OR_RETURN(std::string packed, builder.Pack(*capture, &footer));
@@ -307,6 +345,7 @@ base::Result<WrittenCheckpoint> EpochCheckpointer::WriteAs(const std::string& ob
   SJ_RETURN_IF_ERROR(base::Failpoint("checkpoint.after_upload"));
   std::error_code ignored;
   std::filesystem::remove(packed, ignored);
+  rewrite_credit_ = builder.credit_left();
   Adopt(&builder);
   std::set<std::string> objects = {object};
   for (const auto& [key, chain] : chains_) {
@@ -341,6 +380,9 @@ void EpochCheckpointer::KeepFiles() {
         bytes += chunk.length;
       }
     }
+  }
+  for (const ChunkRef& chunk : ahead_) {
+    live.push_back(&chunk);
   }
   state_bytes_ = bytes;
   files_.Keep(live, options_.local_bytes_max);

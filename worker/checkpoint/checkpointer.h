@@ -38,8 +38,10 @@ struct CheckpointerOptions {
   std::string directory;  // scratch for chunk files; wiped on Open
   int retain = 3;         // committed checkpoints of this worker kept (>= 3 unless told otherwise)
   int chunks_max = 12;    // per (operator, shard) before a forced full merge
-  // Chunks of other ordinals or generations rewritten in one epoch, until none is left.
-  uint64_t rewrite_bytes_max = 64u << 20;
+  // Chunks of other ordinals or generations are copied until none is left, so many bytes an epoch;
+  // a larger one waits until as much has been saved up. More would make the epochs behind a restore
+  // of much state long, and everybody's: readers wait for the oldest open transaction.
+  uint64_t rewrite_bytes_max = 4u << 20;
   // Local copies of chunks kept for merges; above it they are fetched again when needed.
   uint64_t local_bytes_max = uint64_t{4} << 30;
 };
@@ -96,10 +98,21 @@ class Checkpointer {
   };
   virtual base::Result<Restored> Restore(const std::vector<CommittedRef>& committed,
                                          state::StateStore* state) = 0;
-  // Before a Restore: fetches the chunks that it would need if it came now, as far as they are not
-  // here yet. `go_on` is asked between reads; false ends it. Bytes fetched.
-  virtual base::Result<uint64_t> Prefetch(const std::vector<CommittedRef>& committed,
-                                          const std::function<bool()>& go_on) = 0;
+  // Fetches chunks ahead of a Restore or a Take, into files of its own, while whoever has the units
+  // goes on. On any one thread, beside the checkpointer that made it.
+  class Prefetch {
+   public:
+    virtual ~Prefetch() = default;  // what was not given to Add is removed
+    // What a restore of `committed` would read now and this has not got yet. `go_on` is asked
+    // between reads; false ends it. Bytes fetched. Errors as those of Restore; kCorrupt may mean no
+    // more than that `committed` is not the last commit any more.
+    virtual base::Result<uint64_t> Run(const std::vector<CommittedRef>& committed,
+                                       const std::function<bool()>& go_on) = 0;
+  };
+  // For a Restore or a Take as a member of `generation`.
+  virtual base::Result<std::unique_ptr<Prefetch>> NewPrefetch(types::Generation generation) = 0;
+  // What it has fetched is not read again by the next Restore or Take.
+  virtual void Add(std::unique_ptr<Prefetch> prefetch) = 0;
   // Hand-over: the same as Restore for units taken from another worker while this one runs, as a
   // member of `generation`. Entries that `state` still has of the taken shards are dropped first.
   // The chains join those of this worker with the first Write whose capture has the shard.

@@ -94,7 +94,7 @@ TEST(CheckpointerTest, RestoresAtOtherSplits) {
   for (int ordinal = 0; ordinal < 3; ++ordinal) {
     types::KeyGroupRange shards = types::PartOf(8, 3, ordinal);
     Worker worker(Identity(2, ordinal, "b"), &store);
-    worker.options.rewrite_bytes_max = 1;  // one chain an epoch
+    worker.options.rewrite_bytes_max = 4'096;  // some chunks an epoch
     worker.Reopen(&store);
     auto restored = worker.Restore(RefsOf(committed, shards));
     ASSERT_TRUE(restored.ok()) << restored.status().ToString();
@@ -111,6 +111,39 @@ TEST(CheckpointerTest, RestoresAtOtherSplits) {
   Worker one(Identity(3, 0, "c"), &store);
   ASSERT_TRUE(one.Restore(RefsOf(committed, kAll)).ok());
   EXPECT_EQ(one.StateEntries(), after);
+}
+
+// An epoch behind a restore of much state is not much longer than any other.
+TEST(CheckpointerTest, CopiesForeignChunksALittleAtATime) {
+  constexpr uint64_t kAnEpoch = 1'024;
+  MemoryStore store;
+  Committed committed;
+  Worker writer(Identity(1, 0, "a"), &store);
+  ModelJob job(kAll, 5);
+  WriteEpochs(&writer, &job, {1, 3}, &committed);
+  WrittenCheckpoint much;
+  {
+    auto written = writer.checkpointer->Write(job.NextEpoch(4, 20'000));
+    ASSERT_TRUE(written.ok()) << written.status().ToString();
+    job.CommitTo(&committed, written->metadata);
+    much = *written;
+  }
+  ASSERT_GT(much.bytes, 40 * kAnEpoch);
+  Worker next(Identity(2, 0, "b"), &store);
+  next.options.rewrite_bytes_max = kAnEpoch;
+  next.Reopen(&store);
+  auto restored = next.Restore(RefsOf(committed, kAll));
+  ASSERT_TRUE(restored.ok()) << restored.status().ToString();
+  job.Continue(job.entries(), *restored);
+  int epochs = 0;
+  for (int epoch = 5; next.checkpointer->OldestGeneration() < 2; ++epoch, ++epochs) {
+    ASSERT_LT(epochs, 1'000);
+    auto written = next.checkpointer->Write(job.NextEpoch(epoch, 1));
+    ASSERT_TRUE(written.ok()) << written.status().ToString();
+    EXPECT_LT(written->bytes, much.bytes / 3);  // one shard's chunk, of eight
+    next.checkpointer->Confirm(epoch);
+  }
+  EXPECT_GT(epochs, 10);
 }
 
 TEST(CheckpointerTest, NextEpochBuildsOnAnUndecidedOne) {

@@ -142,6 +142,14 @@ void ChunkFiles::Adopt(const ChunkRef& chunk, const std::string& file) {
   copies_[{chunk.object, chunk.offset}] = {file, chunk.length};
 }
 
+void ChunkFiles::AdoptAll(ChunkFiles* other) {
+  copies_.merge(other->copies_);
+  for (const auto& [place, copy] : other->copies_) {
+    RemoveFile(copy.file);
+  }
+  other->copies_.clear();
+}
+
 void ChunkFiles::Keep(const std::vector<const ChunkRef*>& chunks, uint64_t bytes_max) {
   std::set<Place> kept;
   uint64_t bytes = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // ChunkFiles: local copies of chunks, fetched from the object store when missing and verified
-// against their checksums. A cache in a scratch directory. Owned by the epoch thread.
+// against their checksums. A cache in a scratch directory. Thread-compatible.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +28,8 @@ class ChunkFiles {
   base::Result<std::string> Get(const ChunkRef& chunk);
   // Fetches what is missing of `chunks`, few large reads instead of many small ones.
   base::Status Prefetch(const std::vector<ChunkRef>& chunks);
+  // Takes over all copies of `other`.
+  void AdoptAll(ChunkFiles* other);
   // Takes over a file as the local copy.
   void Adopt(const ChunkRef& chunk, const std::string& file);
   // Removes the copies of other chunks, and the largest ones until bytes_max is kept.

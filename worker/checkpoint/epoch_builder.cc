@@ -152,25 +152,39 @@ base::Status EpochBuilder::MergeFrom(Chain* chain, size_t from) {
   return base::OkStatus();
 }
 
-// Own copies of what other ordinals or generations wrote, a bounded part in each epoch, so that
-// their objects can go.
+// Own copies of what other ordinals or generations wrote, as far as the credit goes, so that their
+// objects can go. As they are: a merge of much state would make the epoch long.
 base::Status EpochBuilder::RewriteForeign() {
-  uint64_t rewritten = 0;
   for (auto& [key, chain] : chains_) {
-    bool foreign = false;
-    for (const ChunkRef& chunk : chain.chunks) {
-      foreign = foreign || IsForeign(chunk);
+    for (ChunkRef& chunk : chain.chunks) {
+      if (!IsForeign(chunk)) {
+        continue;
+      }
+      if (rewritten_ + chunk.length > rewrite_credit_) {
+        foreign_left_ = true;
+        continue;
+      }
+      rewritten_ += chunk.length;
+      SJ_RETURN_IF_ERROR(CopyToPending(&chunk));
     }
-    if (!foreign) {
-      continue;
-    }
-    uint64_t bytes = chain.Bytes();
-    if (rewritten > 0 && rewritten + bytes > options_.rewrite_bytes_max) {
-      continue;
-    }
-    SJ_RETURN_IF_ERROR(MergeFrom(&chain, 0));
-    rewritten += bytes;
   }
+  return base::OkStatus();
+}
+
+base::Status EpochBuilder::CopyToPending(ChunkRef* chunk) {
+  SJ_ASSIGN_OR_RETURN(const std::string from, files_->Get(*chunk));
+  std::string file = files_->NewFile();
+  std::error_code error;
+  std::filesystem::create_hard_link(from, file, error);
+  if (error) {
+    std::filesystem::copy_file(from, file, error);
+  }
+  if (error) {
+    return base::Exhausted(fmt::format("copy chunk file \"{}\": {}", from, error.message()));
+  }
+  chunk->object.clear();
+  chunk->offset = pending_files_.size();
+  pending_files_.push_back(std::move(file));
   return base::OkStatus();
 }
 

@@ -111,28 +111,40 @@ TEST(TakeTest, PrefetchedChunksAreNotReadAgain) {
   ASSERT_TRUE(giver.Restore({}).ok());
   ModelJob moved(kMoved, 2);
   Committed committed;
-  for (int epoch = 1; epoch <= 4; ++epoch) {
-    moved.CommitTo(&committed, Commit(&giver, moved.NextEpoch(epoch, 200)).metadata);
+  int epoch = 0;
+  while (epoch < 4) {
+    moved.CommitTo(&committed, Commit(&giver, moved.NextEpoch(++epoch, 200)).metadata);
   }
-  Worker taker(Identity(2, 1, "b"), &store);
-  auto none = taker.checkpointer->Prefetch(RefsOf(committed, kMoved), [] { return false; });
-  ASSERT_TRUE(none.ok()) << none.status().ToString();
-  EXPECT_EQ(*none, 0u);
-  auto fetched = taker.checkpointer->Prefetch(RefsOf(committed, kMoved), [] { return true; });
-  ASSERT_TRUE(fetched.ok()) << fetched.status().ToString();
-  EXPECT_GT(*fetched, 0u);
+  for (const bool runs : {false, true}) {
+    Worker taker(Identity(runs ? 1 : 2, 1, runs ? "c" : "b"), &store);
+    ModelJob own({2, 3}, 3);
+    if (runs) {
+      ASSERT_TRUE(taker.Restore({}).ok());
+    }
+    auto prefetch = taker.checkpointer->NewPrefetch(2);
+    ASSERT_TRUE(prefetch.ok()) << prefetch.status().ToString();
+    auto none = (*prefetch)->Run(RefsOf(committed, kMoved), [] { return false; });
+    ASSERT_TRUE(none.ok()) << none.status().ToString();
+    EXPECT_EQ(*none, 0u);
+    auto fetched = (*prefetch)->Run(RefsOf(committed, kMoved), [] { return true; });
+    ASSERT_TRUE(fetched.ok()) << fetched.status().ToString();
+    EXPECT_GT(*fetched, 0u);
+    taker.checkpointer->Add(*std::move(prefetch));
+    if (runs) {
+      Commit(&taker, own.NextEpoch(1, 10));  // what is not in a chain yet is kept
+    }
 
-  EpochCapture release = moved.NextEpoch(5, 1);
-  release.released_to = 2;
-  release.released_shards = {1};
-  moved.CommitTo(&committed, Commit(&giver, std::move(release)).released_metadata);
-  auto rest = taker.checkpointer->Prefetch(RefsOf(committed, kMoved), [] { return true; });
-  ASSERT_TRUE(rest.ok()) << rest.status().ToString();
-  EXPECT_LT(*rest, *fetched / 2);
-  auto restored = taker.Restore(RefsOf(committed, kMoved));
-  ASSERT_TRUE(restored.ok()) << restored.status().ToString();
-  EXPECT_EQ(restored->bytes, *fetched + *rest) << "something was read twice";
-  EXPECT_EQ(taker.StateEntries(), moved.entries());
+    EpochCapture release = moved.NextEpoch(++epoch, 1);
+    release.released_to = 2;
+    release.released_shards = {1};
+    Committed released = committed;
+    moved.CommitTo(&released, Commit(&giver, std::move(release)).released_metadata);
+    auto restored = runs ? taker.checkpointer->Take(RefsOf(released, kMoved), 2, taker.state.get())
+                         : taker.Restore(RefsOf(released, kMoved));
+    ASSERT_TRUE(restored.ok()) << restored.status().ToString();
+    EXPECT_LT(restored->bytes, *fetched * 3 / 4);
+    EXPECT_EQ(taker.StateEntries(), moved.entries());
+  }
 }
 
 // Until the taker has committed the unit itself, what is committed names the giver's object, and a

@@ -171,10 +171,11 @@ bool ControlClient::HandsOverLocked() const {
 
 std::optional<runtime::HandOverOrder> ControlClient::HandOver() {
   std::lock_guard<std::mutex> lock(mu_);
-  if (!HandsOverLocked() || started_generation_ < offered_->generation) {
+  if (!HandsOverLocked()) {
     return std::nullopt;
   }
-  return runtime::HandOverOrder{offered_->generation, offered_->replicas};
+  return runtime::HandOverOrder{offered_->generation, offered_->replicas,
+                                started_generation_ >= offered_->generation};
 }
 
 void ControlClient::SetGeneration(int64_t generation) {
@@ -199,9 +200,9 @@ wire::HeartbeatRequest ControlClient::Report(int64_t* cleanups) {
   report.generation = GenerationLocked();
   report.hands_over = true;
   if (status.hand_over.generation > 0) {
-    report.hand_over = wire::HandOverReport{status.hand_over.generation, status.hand_over.to_give,
-                                            status.hand_over.gave, status.hand_over.to_take,
-                                            status.hand_over.took};
+    report.hand_over = wire::HandOverReport{
+        status.hand_over.generation, status.hand_over.to_give, status.hand_over.gave,
+        status.hand_over.to_take,    status.hand_over.took,    status.hand_over.prefetched};
   }
   report.epoch = status.epoch;
   report.last_epoch_time = status.committed_at;

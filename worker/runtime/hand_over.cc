@@ -25,7 +25,7 @@ HandOver::HandOver(RunContext* run, const JobHooks* hooks, StatusBoard* board)
 }
 
 base::Result<bool> HandOver::Poll() {
-  if (step_ == Step::kIdle && !TakeOrder()) {
+  if (!active() && !TakeOrder()) {
     return false;
   }
   if (step_ == Step::kWaiting) {
@@ -42,20 +42,27 @@ bool HandOver::TakeOrder() {
   if (left_ || !hooks_->hand_over) {
     return false;
   }
-  std::optional<HandOverOrder> order = hooks_->hand_over();
+  const std::optional<HandOverOrder> order = hooks_->hand_over();
+  if (step_ == Step::kPrepared && (!order || order->generation != order_.generation)) {
+    Abandon();
+  }
   if (!order || order->generation <= run_->generation) {
     return false;
   }
-  order_ = *order;
-  next_ = run_->own;
-  next_.replicas = order_.replicas;
-  share_ = ShareOf(run_->own, next_, run_->partition_counts);
-  status_ = {order_.generation,
-             static_cast<int>(share_.give.size()),
-             0,
-             static_cast<int>(share_.take.size()),
-             0,
-             false};
+  if (step_ == Step::kIdle) {
+    NotePrepared(*order);
+  }
+  if (!order->started) {
+    if (!status_.prefetched && prefetch_->done()) {
+      status_.prefetched = true;
+      Report();
+    }
+    return false;
+  }
+  if (prefetch_ != nullptr) {
+    prefetch_->Finish();
+    prefetch_.reset();
+  }
   started_at_ = look_at_ = run_->clock->Mono();
   look_again_ = kLookAgainMin;
   // A worker that gives nothing still marks the boundary: from then on it is of the new generation.
@@ -65,6 +72,33 @@ bool HandOver::TakeOrder() {
                                      {"takes", share_.take.ToString()}});
   Report();
   return true;
+}
+
+void HandOver::NotePrepared(const HandOverOrder& order) {
+  order_ = order;
+  next_ = run_->own;
+  next_.replicas = order_.replicas;
+  share_ = ShareOf(run_->own, next_, run_->partition_counts);
+  status_ = {};
+  status_.generation = order_.generation;
+  status_.to_give = static_cast<int>(share_.give.size());
+  status_.to_take = static_cast<int>(share_.take.size());
+  step_ = Step::kPrepared;
+  if (!order.started && !share_.take.empty() && run_->checkpointer != nullptr) {
+    prefetch_ = UnitPrefetch::Start(*hooks_, run_, share_.take, order_.generation);
+  }
+  status_.prefetched = prefetch_ == nullptr || prefetch_->done();
+  if (!order.started) {
+    Report();
+  }
+}
+
+// Prepared and taken back: another generation takes its place.
+void HandOver::Abandon() {
+  prefetch_.reset();
+  status_ = {};
+  step_ = Step::kIdle;
+  Report();
 }
 
 base::Result<bool> HandOver::LookForReleases() {

@@ -58,10 +58,12 @@ struct JobConfig {
   std::chrono::milliseconds epoch_deadline{60'000};   // captures not in by then: the attempt fails
 };
 
-// START of the next generation, which differs from the one that runs in `replicas` only.
+// The next generation, which differs from the one that runs in `replicas` only.
 struct HandOverOrder {
   types::Generation generation = 0;
   int replicas = 0;
+  bool started = true;  // false: prepared; nothing changes hands before START
+  bool operator==(const HandOverOrder&) const = default;
 };
 
 struct JobHooks {

@@ -11,13 +11,10 @@
 #include "worker/runtime/positions.h"
 #include "worker/runtime/run_context.h"
 #include "worker/runtime/snapshot_restore.h"
+#include "worker/runtime/unit_prefetch.h"
 
 namespace sj::worker::runtime {
 namespace {
-
-// The operator waits for a new worker's fence for 30 s before it makes a hand-over a whole-job
-// switch.
-constexpr std::chrono::seconds kPrefetchMax{15};
 
 base::Status OpenConnectors(const Connectors& make, RunContext* run) {
   const JobConfig& config = *run->config;
@@ -95,16 +92,6 @@ void DescribeEdges(RunContext* run) {
   }
 }
 
-UsedTables TablesOf(const RunContext& run) {
-  UsedTables used;
-  for (size_t i = 0; i < run.sources.size(); ++i) {
-    if (run.sources[i] != nullptr || run.sinks[i] != nullptr) {
-      used.push_back(&run.config->plan.tables[i]);
-    }
-  }
-  return used;
-}
-
 base::Status OpenLogs(const Connectors& make, RunContext* run) {
   const JobConfig& config = *run->config;
   SJ_ASSIGN_OR_RETURN(run->log, make.commit_log(TablesOf(*run), config.connect));
@@ -163,46 +150,6 @@ base::Status OpenState(const Connectors& make, RunContext* run) {
   return base::OkStatus();
 }
 
-// What the units' owners have committed by now is fetched while they go on, so that little is left
-// to be read once they have released them. Nothing rests on it: what fails is met again by the
-// restore.
-base::Result<uint64_t> TryPrefetch(const Connectors& make, RunContext* run) {
-  SJ_ASSIGN_OR_RETURN(const auto reader,
-                      make.committed_reader(TablesOf(*run), run->config->connect));
-  if (reader == nullptr) {
-    return uint64_t{0};
-  }
-  std::vector<CommittedRef> units = InputsOf(*run, UnitsOf(run->own, run->partition_counts));
-  std::vector<types::InputPartition> partitions;
-  for (const CommittedRef& unit : units) {
-    partitions.push_back(unit.partition);
-  }
-  SJ_ASSIGN_OR_RETURN(const auto positions, reader->Read(partitions));
-  for (size_t i = 0; i < units.size(); ++i) {
-    units[i].offset = positions[i].offset;
-    units[i].metadata = positions[i].metadata;
-  }
-  std::erase_if(units, [](const CommittedRef& unit) { return unit.offset == connect::kNoOffset; });
-  const base::MonoTime end = run->clock->Mono() + kPrefetchMax;
-  return run->checkpointer->Prefetch(units, [run, end] {
-    const bool stop = run->stop_asked != nullptr && run->stop_asked->load();
-    return !stop && run->clock->Mono() < end;
-  });
-}
-
-void PrefetchUnits(const Connectors& make, RunContext* run) {
-  const base::MonoTime begun = run->clock->Mono();
-  const base::Result<uint64_t> bytes = TryPrefetch(make, run);
-  const int64_t millis =
-      std::chrono::duration_cast<std::chrono::milliseconds>(run->clock->Mono() - begun).count();
-  if (bytes.ok()) {
-    base::LogInfo("state prefetched", {{"bytes", *bytes}, {"millis", millis}});
-  } else {
-    base::LogInfo("state not prefetched",
-                  {{"error", bytes.status().ToString()}, {"millis", millis}});
-  }
-}
-
 void Reach(RunStage stage, const JobHooks& hooks) {
   if (hooks.on_stage) {
     hooks.on_stage(stage);
@@ -217,7 +164,7 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
   Reach(RunStage::kStore, hooks);
   SJ_RETURN_IF_ERROR(OpenState(hooks.connectors, run));
   if (run->config->hand_over && run->checkpointer != nullptr) {
-    PrefetchUnits(hooks.connectors, run);
+    UnitPrefetch::FetchNow(hooks.connectors, run);
   }
   Reach(RunStage::kGeneration, hooks);
   if (hooks.check_generation) {
@@ -255,6 +202,16 @@ base::Status FenceAndRestore(RunContext* run, const JobHooks& hooks) {
 }
 
 }  // namespace
+
+UsedTables TablesOf(const RunContext& run) {
+  UsedTables used;
+  for (size_t i = 0; i < run.sources.size(); ++i) {
+    if (run.sources[i] != nullptr || run.sinks[i] != nullptr) {
+      used.push_back(&run.config->plan.tables[i]);
+    }
+  }
+  return used;
+}
 
 base::Status DescribeRun(const Connectors& make, RunContext* run) {
   SJ_RETURN_IF_ERROR(OpenConnectors(make, run));

@@ -142,6 +142,9 @@ struct RunContext {
 // REQUIRES: `config` and `own` are set.
 base::Status DescribeRun(const Connectors& make, RunContext* run);
 
+// The tables that are read or written. Pointers into the run's plan.
+UsedTables TablesOf(const RunContext& run);
+
 // The partition counts of the job's source topics as the brokers have them now.
 base::Result<std::map<std::string, int>> AskPartitions(const JobConfig& config);
 

@@ -105,7 +105,6 @@ class RocksStateStore final : public StateStore {
     options.move_files = true;
     options.failed_move_fall_back_to_copy = true;
     options.write_global_seqno = false;
-    options.verify_checksums_before_ingest = true;
     base::Status done = FromRocks(db_->IngestExternalFile({taken}, options), "take in a chunk");
     fs::remove(taken, error);
     return done;

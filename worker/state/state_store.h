@@ -69,7 +69,8 @@ class StateStore {
       const std::function<bool(std::string_view, std::string_view)>& visit) = 0;
   virtual base::Status DeleteRange(std::string_view from, std::string_view to) = 0;
   // Takes a chunk file (see chunk.h) in; later ingests win over earlier ones. The file stays where
-  // it is and may be deleted afterwards.
+  // it is and may be deleted afterwards. REQUIRES: its bytes are known to be those that were
+  // written; here they are verified block by block as they are read.
   virtual base::Status Ingest(const std::string& file) = 0;
   virtual uint64_t ApproximateBytes() = 0;
 };

@@ -210,6 +210,9 @@ WorkerReport MakeReport(const World& world, const Json& json) {
     beat.cleanup = MakeCleanup(*cleanup);
   }
   beat.hands_over = Find(json, {"handsOver"}) == nullptr || Flag(json, {"handsOver"});
+  if (Find(json, {"prefetched"}) != nullptr) {
+    beat.hand_over = control::HandOverReport{Number(json, {"prefetched"}), 0, 0, 0, 0, true};
+  }
   if (const Json* snapshot = Find(json, {"snapshot"})) {
     beat.snapshot = MakeSnapshotReport(*snapshot);
   }

@@ -137,10 +137,10 @@ base::Status SimCluster::AwaitStart(Worker* worker) {
 std::optional<HandOverOrder> SimCluster::OrderFor(const Worker& worker) {
   std::lock_guard<std::mutex> lock(mu_);
   const bool of_before = worker.board.Get().generation == generation_ - 1;
-  if (!hand_over_ || started_ < generation_ || !of_before) {
+  if (!hand_over_ || !of_before) {
     return std::nullopt;
   }
-  return HandOverOrder{generation_, replicas_};
+  return HandOverOrder{generation_, replicas_, started_ >= generation_};
 }
 
 SimCluster::Worker* SimCluster::Member(int ordinal) {
@@ -263,6 +263,23 @@ bool SimCluster::SomebodyFailed() {
   return false;
 }
 
+// The new ones have fenced, and those that stay have fetched ahead.
+bool SimCluster::Prepared() {
+  {
+    std::lock_guard<std::mutex> lock(mu_);
+    if (static_cast<int>(fenced_.size()) < replicas_ - replicas_before_) {
+      return false;
+    }
+  }
+  for (int ordinal = 0; ordinal < std::min(replicas_, replicas_before_); ++ordinal) {
+    const HandOverStatus told = Member(ordinal)->board.Get().hand_over;
+    if (told.generation != generation_ || !told.prefetched) {
+      return false;
+    }
+  }
+  return true;
+}
+
 bool SimCluster::HandOverDone() {
   for (int ordinal = 0; ordinal < std::max(replicas_, replicas_before_); ++ordinal) {
     Worker* worker = Member(ordinal);
@@ -293,11 +310,7 @@ base::Status SimCluster::Rescale(int replicas, const Disturb& disturb) {
   for (int ordinal = replicas_before_; ordinal < replicas; ++ordinal) {
     Spawn(ordinal, true);
   }
-  auto new_fenced = [&] {
-    std::lock_guard<std::mutex> lock(mu_);
-    return static_cast<int>(fenced_.size()) >= std::max(0, replicas_ - replicas_before_);
-  };
-  SJ_ASSIGN_OR_RETURN(bool fine, WaitUntil(new_fenced, true));
+  SJ_ASSIGN_OR_RETURN(bool fine, WaitUntil([&] { return Prepared(); }, true));
   if (fine) {
     std::lock_guard<std::mutex> lock(mu_);
     started_ = generation_;

@@ -76,6 +76,7 @@ class SimCluster {
   // False: somebody ended who should not have.
   base::Result<bool> WaitUntil(const std::function<bool()>& done, bool handing_over);
   bool SomebodyFailed();
+  bool Prepared();
   bool HandOverDone();
   base::Status Switch(int replicas, int zombie);
   void Prepare(int replicas, bool hand_over);
