@@ -21,7 +21,7 @@ PARTITIONS, TICK_KEYS = 8, 200
 # Of ten events.
 KINDS = ("echo",) * 5 + ("tick",) * 3 + ("bulk",) * 2
 WINDOW_MS = 1000
-BULK_ID = "bulk-{:09d}-" + "x" * 30
+BULK_SPREAD = 0x9E3779B97F4A7C15F39CC0605CEDC835  # odd: other digits for every number
 
 SOURCE = """CREATE TABLE events (
   kind STRING,
@@ -50,6 +50,11 @@ WITH ('connector'='kafka', 'topic'='{sink}-bulk', 'properties.bootstrap.servers'
 INSERT INTO years SELECT id, TUMBLE_START(ts, INTERVAL '90' DAY), COUNT(*), SUM(n)
 FROM events WHERE kind = 'bulk' GROUP BY id, TUMBLE(ts, INTERVAL '90' DAY);
 """
+
+
+def bulk_id(number):
+    """A key of 44 characters that does not compress much."""
+    return f"bulk-{number:09d}-{number * BULK_SPREAD % (1 << 120):030x}"
 
 
 def sql(brokers, source, sink, also=""):
@@ -90,7 +95,7 @@ class Feed(threading.Thread):
             now = events.to_text(time.time_ns() // 1_000_000)
             batch = [[] for _ in range(PARTITIONS)]
             for i in range(begin, min(begin + 20_000, self._bulk_keys)):
-                name = BULK_ID.format(i)
+                name = bulk_id(i)
                 batch[i % PARTITIONS].append(
                     (name, f'{{"kind":"bulk","id":"{name}","part":0,"n":1,"ts":"{now}"}}'))
             self._send(batch)
@@ -115,7 +120,7 @@ class Feed(threading.Thread):
             cell[1] += value
         else:
             self._bulks += 7919
-            name, value = BULK_ID.format(self._bulks % max(1, self._bulk_keys)), 1
+            name, value = bulk_id(self._bulks % max(1, self._bulk_keys)), 1
         return name, (f'{{"kind":"{kind}","id":"{name}","part":{partition},"n":{value},'
                       f'"ts":"{text}"}}')
 
