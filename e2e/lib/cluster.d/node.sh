@@ -6,6 +6,7 @@
 
 node_folder() { echo "$STREAMJOB_RUN/node$1"; }
 node_containerd() { ctr -a "$(node_folder "$1")/containerd.sock" -n k8s.io "${@:2}"; }
+timed_containerd() { timeout 20 ctr -a "$(node_folder "$1")/containerd.sock" -n k8s.io "${@:2}"; }
 
 # nodes_there: the numbers of the nodes that have a folder, running or not.
 nodes_there() {
@@ -104,17 +105,18 @@ node_up() {
   start_kube_proxy "$n"
 }
 
-# remove_tasks N: kills and forgets every container of the node. Bounded: five rounds.
+# remove_tasks N: kills and forgets every container of the node. Bounded: five rounds, and 20 s for
+# a task that does not go (somebody traces it).
 remove_tasks() {
   local task tasks containers
   for _ in 1 2 3 4 5; do
     tasks=$(node_containerd "$1" task ls -q 2>/dev/null) || return 0
     [ -n "$tasks" ] || break
     for task in $tasks; do
-      node_containerd "$1" task kill -s SIGKILL "$task" >/dev/null 2>&1 || true
+      timed_containerd "$1" task kill -s SIGKILL "$task" >/dev/null 2>&1 || true
     done
     for task in $tasks; do
-      node_containerd "$1" task rm -f "$task" >/dev/null 2>&1 || true
+      timed_containerd "$1" task rm -f "$task" >/dev/null 2>&1 || true
     done
   done
   containers=$(node_containerd "$1" container ls -q)
