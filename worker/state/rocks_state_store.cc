@@ -21,6 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int kNoStall = 1 << 20;  // files
+
 class RocksStateStore final : public StateStore {
  public:
   RocksStateStore(std::unique_ptr<rocksdb::DB> db, std::string directory)
@@ -139,6 +141,12 @@ rocksdb::Options DatabaseOptions(const StateStoreOptions& options) {
   db.max_open_files = 256;
   db.write_buffer_size = options.write_buffer_bytes / 2;
   db.max_write_buffer_number = 2;
+  // A restore takes in many files at once. To make everybody wait until they are compacted would
+  // stop the epochs for longer than their lookups cost: a filter each.
+  db.level0_slowdown_writes_trigger = kNoStall;
+  db.level0_stop_writes_trigger = kNoStall;
+  db.soft_pending_compaction_bytes_limit = 0;
+  db.hard_pending_compaction_bytes_limit = 0;
   db.keep_log_file_num = 2;
   db.max_log_file_size = 1u << 20;
   db.stats_dump_period_sec = 0;
