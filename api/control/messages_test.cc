@@ -46,7 +46,7 @@ TEST(Messages, RoundTrip) {
                                1,
                                WorkerError{ErrorClass::kExternal, "KafkaDown", "no broker"}};
   beat.hands_over = true;
-  beat.hand_over = HandOverReport{7, 5, 5, 3, 0};
+  beat.hand_over = HandOverReport{7, 5, 5, 3, 0, true};
   SnapshotReport snapshot;
   snapshot.known = {SnapshotStep::kTake, "nightly", "s-1", 7, 3};
   snapshot.round = 2;

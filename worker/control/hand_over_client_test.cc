@@ -123,25 +123,22 @@ TEST_F(HandOverClientTest, GoesOnWhileItsGenerationIsHandedOver) {
   wire::Assignment next = HandedOver(2, 3, 2);
   operator_.Say(next, 1);
   operator_.Await([](const auto& beat) { return beat.known_generation == 2; });
-  EXPECT_FALSE(client_->HandOver()) << "before START";
+  EXPECT_EQ(client_->HandOver(), (runtime::HandOverOrder{2, 3, false})) << "before START";
   operator_.Say(next, 2);
   auto beat = operator_.Await([](const auto& b) { return b.known_started_generation == 2; });
   EXPECT_EQ(beat.generation, 1);
   EXPECT_TRUE(beat.hands_over);
   EXPECT_FALSE(beat.hand_over);
-  const auto order = client_->HandOver();
-  ASSERT_TRUE(order);
-  EXPECT_EQ(order->generation, 2);
-  EXPECT_EQ(order->replicas, 3);
+  EXPECT_EQ(client_->HandOver(), (runtime::HandOverOrder{2, 3, true}));
 
-  board_.Update([](runtime::JobStatus& s) { s.hand_over = {2, 4, 4, 1, 0, false}; });
+  board_.Update([](runtime::JobStatus& s) { s.hand_over = {2, 4, 4, 1, 0, true, false}; });
   client_->Nudge();
   beat = operator_.Await([](const auto& b) { return b.hand_over.has_value(); });
-  EXPECT_EQ(beat.hand_over, (wire::HandOverReport{2, 4, 4, 1, 0}));
+  EXPECT_EQ(beat.hand_over, (wire::HandOverReport{2, 4, 4, 1, 0, true}));
   EXPECT_EQ(beat.generation, 1) << "it has not taken its share yet";
 
   board_.Update([](runtime::JobStatus& s) {
-    s.hand_over = {2, 4, 4, 1, 1, true};
+    s.hand_over = {2, 4, 4, 1, 1, true, true};
     s.generation = 2;
     s.oldest_generation = 1;
   });
@@ -154,14 +151,14 @@ TEST_F(HandOverClientTest, GoesOnWhileItsGenerationIsHandedOver) {
 
 TEST_F(HandOverClientTest, GoesOnThroughOneHandOverAfterAnother) {
   board_.Update([](runtime::JobStatus& s) {
-    s.hand_over = {2, 4, 4, 1, 1, true};
+    s.hand_over = {2, 4, 4, 1, 1, true, true};
     s.generation = 2;
   });
   wire::Assignment next = HandedOver(3, 2, 3);
   operator_.Say(next, 3);
   operator_.Await([](const auto& b) { return b.known_started_generation == 3; });
   ASSERT_TRUE(client_->HandOver());
-  board_.Update([](runtime::JobStatus& s) { s.hand_over = {3, 1, 0, 0, 0, false}; });
+  board_.Update([](runtime::JobStatus& s) { s.hand_over = {3, 1, 0, 0, 0, false, false}; });
   client_->Nudge();
   const auto beat =
       operator_.Await([](const auto& b) { return b.hand_over && b.hand_over->generation == 3; });
