@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A manifest that cannot work: the status says what and where in words, and heals when mended.
 
-1. what the API server refuses at once: unknown field, both sql and sqlFrom, replicas 0
+1. what the API server refuses at once: unknown field, both sql and sqlFrom, replicas -1
 2. SQL error, unknown option, missing topic, wrong S3 secret, missing Secret, unreachable broker: a
    condition names it; no secret is shown anywhere; nothing is written
 3. the missing topic is made, the Secret mended: the job runs, without another edit
@@ -17,7 +17,7 @@ from streamjob_e2e.kubectl import KubectlError
 
 
 @pytest.mark.parametrize("spec,word", [
-    ({"replicaz": 2}, "replicaz"), ({"replicas": 0}, "replicas"),
+    ({"replicaz": 2}, "replicaz"), ({"replicas": -1}, "replicas"),
     ({"sqlFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}, "exactly one of sql and sqlFrom"),
     ({"state": "Paused"}, "Paused"), ({"shards": 3}, "power of two")],
     ids=["field", "replicas", "two-sqls", "state", "shards"])
