@@ -50,10 +50,7 @@ class ChunkPrefetch final : public Checkpointer::Prefetch {
     const uint64_t before = files_.fetched_bytes();
     for (auto& [key, chain] : plan.chains) {
       chain.DropDead();
-      if (!go_on()) {
-        break;
-      }
-      SJ_RETURN_IF_ERROR(files_.Prefetch(chain.chunks));
+      SJ_RETURN_IF_ERROR(files_.Prefetch(chain.chunks, go_on));
       chunks_.insert(chunks_.end(), chain.chunks.begin(), chain.chunks.end());
     }
     return files_.fetched_bytes() - before;

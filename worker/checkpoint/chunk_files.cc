@@ -55,8 +55,12 @@ base::Result<std::string> ChunkFiles::Get(const ChunkRef& chunk) {
   return it->second.file;
 }
 
-base::Status ChunkFiles::Prefetch(const std::vector<ChunkRef>& chunks) {
+base::Status ChunkFiles::Prefetch(const std::vector<ChunkRef>& chunks,
+                                  const std::function<bool()>& go_on) {
   for (const Span& span : PlanSpans(chunks)) {
+    if (!go_on()) {
+      break;
+    }
     SJ_RETURN_IF_ERROR(FetchSpan(span));
   }
   return base::OkStatus();

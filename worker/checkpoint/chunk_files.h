@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -26,8 +27,11 @@ class ChunkFiles {
   // The local copy of a chunk. kCorrupt when the object is missing or its bytes are not those that
   // were written.
   base::Result<std::string> Get(const ChunkRef& chunk);
-  // Fetches what is missing of `chunks`, few large reads instead of many small ones.
-  base::Status Prefetch(const std::vector<ChunkRef>& chunks);
+  // Fetches what is missing of `chunks`, few large reads instead of many small ones. `go_on` is
+  // asked before each; false ends it.
+  base::Status Prefetch(
+      const std::vector<ChunkRef>& chunks,
+      const std::function<bool()>& go_on = [] { return true; });
   // Takes over all copies of `other`.
   void AdoptAll(ChunkFiles* other);
   // Takes over a file as the local copy.

@@ -26,7 +26,7 @@ class UnitPrefetch {
   // The same for everything a start will restore, and at once.
   static void FetchNow(const Connectors& make, RunContext* run);
 
-  ~UnitPrefetch();  // ends it within one read
+  ~UnitPrefetch();  // ends it within one read of neighbouring chunks
 
   bool done() const { return done_.load(); }
   // Ends it, done or not, and gives the run's checkpointer what was fetched.
