@@ -12,18 +12,9 @@ namespace {
 constexpr std::chrono::milliseconds kLookAgainMin{20};
 constexpr std::chrono::milliseconds kLookAgainMax{200};
 
-base::Result<std::map<types::InputPartition, connect::CommittedPosition>> ReadCommitted(
-    RunContext* run, const std::vector<CommittedRef>& inputs) {
-  std::vector<types::InputPartition> partitions;
-  for (const CommittedRef& input : inputs) {
-    partitions.push_back(input.partition);
-  }
-  SJ_ASSIGN_OR_RETURN(auto positions, run->log->ReadCommitted(partitions));
-  std::map<types::InputPartition, connect::CommittedPosition> by_partition;
-  for (auto& position : positions) {
-    by_partition[position.partition] = position;
-  }
-  return by_partition;
+base::Result<Positions> ReadCommitted(RunContext* run, std::vector<CommittedRef> inputs) {
+  SJ_ASSIGN_OR_RETURN(const auto read, run->log->ReadCommitted(PartitionsOf(inputs)));
+  return PositionsOf(std::move(inputs), read);
 }
 
 base::Status NoPosition(const types::InputPartition& partition) {
@@ -101,20 +92,37 @@ std::vector<CommittedRef> InputsOf(const RunContext& run, const UnitSet& units) 
   return inputs;
 }
 
-base::Result<Positions> ReadPositions(RunContext* run) {
-  std::vector<CommittedRef> inputs = InputsOf(*run, UnitsOf(run->own, run->partition_counts));
-  SJ_ASSIGN_OR_RETURN(auto by_partition, ReadCommitted(run, inputs));
+std::vector<types::InputPartition> PartitionsOf(const std::vector<CommittedRef>& inputs) {
+  std::vector<types::InputPartition> partitions;
+  for (const CommittedRef& input : inputs) {
+    partitions.push_back(input.partition);
+  }
+  return partitions;
+}
+
+Positions PositionsOf(std::vector<CommittedRef> inputs,
+                      const std::vector<connect::CommittedPosition>& read) {
+  std::map<types::InputPartition, const connect::CommittedPosition*> by_partition;
+  for (const connect::CommittedPosition& position : read) {
+    by_partition[position.partition] = &position;
+  }
   Positions result;
   for (CommittedRef& input : inputs) {
-    const connect::CommittedPosition& position = by_partition[input.partition];
-    if (position.offset == connect::kNoOffset) {
-      result.missing.push_back(input);
+    const connect::CommittedPosition* position = by_partition[input.partition];
+    if (position == nullptr || position->offset == connect::kNoOffset) {
+      result.missing.push_back(std::move(input));
       continue;
     }
-    input.offset = position.offset;
-    input.metadata = position.metadata;
-    result.committed.push_back(input);
+    input.offset = position->offset;
+    input.metadata = position->metadata;
+    result.committed.push_back(std::move(input));
   }
+  return result;
+}
+
+base::Result<Positions> ReadPositions(RunContext* run) {
+  SJ_ASSIGN_OR_RETURN(Positions result,
+                      ReadCommitted(run, InputsOf(*run, UnitsOf(run->own, run->partition_counts))));
   for (const CommittedRef& input : result.missing) {
     if (WasCommitted(*run->config, input, !result.committed.empty())) {
       return NoPosition(input.partition);
@@ -185,16 +193,17 @@ base::Status StartShards(RunContext* run, const Positions& positions) {
 
 base::Result<bool> ReadReleased(RunContext* run, types::Generation generation,
                                 std::vector<CommittedRef>* inputs) {
-  SJ_ASSIGN_OR_RETURN(auto by_partition, ReadCommitted(run, *inputs));
-  for (CommittedRef& input : *inputs) {
-    const connect::CommittedPosition& position = by_partition[input.partition];
-    auto mark = checkpoint::ParseCommitMetadata(position.metadata);
-    if (position.offset == connect::kNoOffset || !mark.ok() || mark->released_to != generation) {
+  SJ_ASSIGN_OR_RETURN(Positions read, ReadCommitted(run, *inputs));
+  for (const CommittedRef& input : read.committed) {
+    auto mark = checkpoint::ParseCommitMetadata(input.metadata);
+    if (!mark.ok() || mark->released_to != generation) {
       return false;
     }
-    input.offset = position.offset;
-    input.metadata = position.metadata;
   }
+  if (!read.missing.empty()) {
+    return false;
+  }
+  *inputs = std::move(read.committed);
   return true;
 }
 

@@ -21,6 +21,12 @@ struct Positions {
 // The input partitions of these units, as a restore wants them; offsets and metadata are empty.
 std::vector<CommittedRef> InputsOf(const RunContext& run, const UnitSet& units);
 
+// For whoever reads what is committed of `inputs`, and what has been read in any order: offsets and
+// metadata in their places.
+std::vector<types::InputPartition> PartitionsOf(const std::vector<CommittedRef>& inputs);
+Positions PositionsOf(std::vector<CommittedRef> inputs,
+                      const std::vector<connect::CommittedPosition>& read);
+
 // Of everything this worker owns. kCorrupt: an input that was committed has lost its position.
 base::Result<Positions> ReadPositions(RunContext* run);
 // Source partitions without a position, after a restore: by the startup mode before the first

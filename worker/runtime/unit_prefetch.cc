@@ -54,10 +54,14 @@ void UnitPrefetch::Open(types::Generation generation) {
 }
 
 void UnitPrefetch::Fetch() {
+  if (chunks_ == nullptr) {
+    done_.store(true);
+    return;
+  }
   const base::MonoTime begun = run_->clock->Mono();
   base::Result<uint64_t> bytes = uint64_t{0};
-  for (int attempt = 0; chunks_ != nullptr && attempt < kAttempts; ++attempt) {
-    bytes = FetchCommitted();
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    bytes = FetchCommitted(begun + kFetchMax);
     if (bytes.ok() || bytes.status().kind() != base::ErrorKind::kCorrupt) {
       break;
     }
@@ -73,25 +77,14 @@ void UnitPrefetch::Fetch() {
   done_.store(true);
 }
 
-base::Result<uint64_t> UnitPrefetch::FetchCommitted() {
-  std::vector<CommittedRef> units = units_;
-  std::vector<types::InputPartition> partitions;
-  for (const CommittedRef& unit : units) {
-    partitions.push_back(unit.partition);
-  }
+base::Result<uint64_t> UnitPrefetch::FetchCommitted(base::MonoTime end) {
   SJ_ASSIGN_OR_RETURN(const auto reader,
                       make_.committed_reader(TablesOf(*run_), run_->config->connect));
   if (reader == nullptr) {
     return uint64_t{0};
   }
-  SJ_ASSIGN_OR_RETURN(const auto positions, reader->Read(partitions));
-  for (size_t i = 0; i < units.size(); ++i) {
-    units[i].offset = positions[i].offset;
-    units[i].metadata = positions[i].metadata;
-  }
-  std::erase_if(units, [](const CommittedRef& unit) { return unit.offset == connect::kNoOffset; });
-  const base::MonoTime end = run_->clock->Mono() + kFetchMax;
-  return chunks_->Run(units, [this, end] {
+  SJ_ASSIGN_OR_RETURN(const auto read, reader->Read(PartitionsOf(units_)));
+  return chunks_->Run(PositionsOf(units_, read).committed, [this, end] {
     const bool stop = stop_.load() || run_->stop.load() ||
                       (run_->stop_asked != nullptr && run_->stop_asked->load());
     return !stop && run_->clock->Mono() < end;

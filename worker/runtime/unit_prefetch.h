@@ -37,7 +37,7 @@ class UnitPrefetch {
       : make_(make), run_(run), units_(std::move(units)) {}
   void Open(types::Generation generation);
   void Fetch();
-  base::Result<uint64_t> FetchCommitted();
+  base::Result<uint64_t> FetchCommitted(base::MonoTime end);
   void End();
 
   const Connectors& make_;
