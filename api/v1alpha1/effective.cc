@@ -52,10 +52,6 @@ int DefaultShards(int wanted, int max_parallelism) {
   return shards;
 }
 
-bool IsZero(const std::optional<int>& replicas) {
-  return replicas && *replicas == 0;
-}
-
 EffectiveCheckpoint CheckpointOf(const CheckpointSpec& spec, const Defaults& defaults) {
   EffectiveCheckpoint out;
   out.interval = spec.interval.value_or(defaults.checkpoint_interval);
@@ -92,15 +88,15 @@ EffectiveAutoscaling AutoscalingOf(const AutoscalingSpec& spec, const Defaults& 
 }  // namespace
 
 DesiredState StateOf(const StreamJobSpec& spec) {
-  return IsZero(spec.replicas) ? DesiredState::kSuspended
-                               : spec.state.value_or(DesiredState::kRunning);
+  return spec.replicas == 0 ? DesiredState::kSuspended
+                            : spec.state.value_or(DesiredState::kRunning);
 }
 
 EffectiveSpec Effective(const StreamJobSpec& spec, const Defaults& defaults) {
   EffectiveSpec out;
   const int unsaid =
       std::max(defaults.replicas, spec.autoscaling.min_replicas.value_or(defaults.replicas));
-  out.replicas = IsZero(spec.replicas) ? unsaid : spec.replicas.value_or(unsaid);
+  out.replicas = spec.replicas == 0 ? unsaid : spec.replicas.value_or(unsaid);
   out.state = StateOf(spec);
   out.max_parallelism = spec.max_parallelism.value_or(defaults.max_parallelism);
   out.shards = spec.shards.value_or(DefaultShards(defaults.shards, out.max_parallelism));
