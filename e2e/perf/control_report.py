@@ -75,7 +75,8 @@ COLUMNS = (("what", "name"), ("records of moved partitions", "moved_gap"),
 
 def _job(result):
     yield (f"{result['rate']} events/s over 8 partitions, keyed state {result['state_mb']} MB (in the "
-           f"store: {result['stored_mb']} MB), epochs of {result['interval']}. Gaps are the longest times without committed output, in seconds, as "
+           f"store: {result['stored_mb']} MB), epochs of {result['interval']}. Gaps are the longest "
+           "times without committed output, in seconds, as "
            "\"median, longest\" over input partitions and over keys; undisturbed they are "
            f"{result['usual_gap_seconds']} (records) and {result['usual_window_gap_seconds']} (windows of "
            "1 s). \"Moved\" is what another worker has afterwards, or what the disturbed worker has. "
