@@ -30,7 +30,7 @@ INVALID_PRODUCER_EPOCH, PRODUCER_FENCED = 47, 90
 
 @dataclasses.dataclass
 class Frame:
-    """One request or answer. `forward` passes it on, once for each call."""
+    """One request or answer. `forward` passes it on, a request as often as it is told."""
     side: str  # "request" or "answer"
     key: int
     version: int
@@ -42,8 +42,8 @@ class Frame:
     request: object = None  # of an answer
     error: int = None  # of an answer, where it is read
 
-    def forward(self, data=None):
-        self.link.pass_on(self, self.data if data is None else data)
+    def forward(self, data=None, copies=1):
+        self.link.pass_on(self, self.data if data is None else data, copies)
 
 
 def _varint(data, at):
@@ -111,13 +111,15 @@ class Link:
         self._held = set()  # correlation ids of requests that are held or not yet answered
         self._to_client, self.client_gone = threading.Lock(), False
 
-    def pass_on(self, frame, data):
-        packed = struct.pack(">i", len(data)) + data
+    def pass_on(self, frame, data, copies=1):
+        packed = (struct.pack(">i", len(data)) + data) * copies
         try:
             if frame.side == "request":
                 with self._lock:
                     entry = self._pending.setdefault(frame.correlation, [frame, 0, 1])
-                    entry[1] += 1  # the broker answers each copy; the client gets one
+                    # The broker answers each copy; the client gets one. Counted before the first is
+                    # sent: its answer may be back before the second is.
+                    entry[1] += copies
                     self.broker.sendall(packed)
             elif not self.client_gone:
                 with self._to_client:
@@ -227,8 +229,7 @@ def drop_and_cut(frame, _rule):
 
 
 def duplicate(frame, _rule):
-    frame.forward()
-    frame.forward()
+    frame.forward(copies=2)
 
 
 def delay(seconds):
