@@ -45,6 +45,7 @@ class Cluster {
     std::string spec_hash;
     Worker* worker = nullptr;  // null: its container does not run
     bool deleting = false;
+    bool lost = false;  // no kubelet answers for it
   };
   struct Seat {  // of a replica
     Replica* replica = nullptr;
@@ -74,6 +75,8 @@ class Cluster {
   void EndPod(int ordinal);
   void SetRunning(int ordinal, bool running);
   void LoseNode();
+  void GiveUpPod(Pod& pod, int ordinal);
+  void NodeReturns(int ordinal, const std::string& pod_uid);
 
   // replicas
   void StartReplica(int seat);

@@ -14,7 +14,8 @@ namespace {
 using base::Json;
 namespace resources = sj::op::resources;
 
-constexpr Nanos kGrace = seconds(10);
+constexpr int kGraceSeconds = 10;
+constexpr Nanos kGrace = seconds(kGraceSeconds);
 
 Json PodStatus(bool running) {
   const Json state = running ? Json{{"running", Json::object()}}
@@ -74,10 +75,16 @@ void Cluster::SyncSet(const Json& set, const std::map<int, Json>& pods) {
   const int replicas = static_cast<int>(resources::Number(set, {"spec", "replicas"}, 1));
   bool wrote = false;
   for (const auto& [ordinal, pod] : pods) {
-    if (ordinal >= replicas) {
-      api_.Erase(kube::kPods, kube::KeyOf(pod));
-      wrote = true;
+    if (ordinal < replicas || kube::IsDeleting(pod)) {
+      continue;
     }
+    const auto it = pods_.find(ordinal);
+    if (it != pods_.end() && it->second.lost) {
+      api_.Evict(kube::KeyOf(pod), kGraceSeconds);
+    } else {
+      api_.Erase(kube::kPods, kube::KeyOf(pod));
+    }
+    wrote = true;
   }
   for (int i = 0; i < replicas; ++i) {
     if (!pods.contains(i) && !pods_.contains(i)) {
@@ -158,8 +165,9 @@ void Cluster::SetRunning(int ordinal, bool running) {
 
 void Cluster::WorkerEnded(int ordinal, const std::string& pod_uid, const Worker* worker) {
   auto it = pods_.find(ordinal);
-  if (it == pods_.end() || it->second.uid != pod_uid || it->second.worker != worker) {
-    return;  // an orphan
+  if (it == pods_.end() || it->second.uid != pod_uid || it->second.worker != worker ||
+      it->second.lost) {
+    return;  // an orphan, or nobody is there to see it
   }
   if (it->second.deleting) {
     pods_.erase(it);
@@ -178,6 +186,11 @@ void Cluster::EndPod(int ordinal) {
   if (pod.deleting) {
     return;
   }
+  if (pod.lost) {
+    pods_.erase(ordinal);
+    AfterWrite();
+    return;
+  }
   pod.deleting = true;
   if (pod.worker == nullptr) {
     pods_.erase(ordinal);
@@ -189,8 +202,8 @@ void Cluster::EndPod(int ordinal) {
   world_.After(kGrace, [this, process = pod.worker->process()] { world_.Kill(process); });
 }
 
-// The node is given up: the pod is deleted by force and made anew elsewhere while the old process
-// goes on for a while.
+// The node is given up while the old process goes on for a while. Sometimes a person deletes the
+// pod by force at once; else the control plane does without it, and it is up to the operator.
 void Cluster::LoseNode() {
   if (pods_.empty()) {
     return;
@@ -200,12 +213,50 @@ void Cluster::LoseNode() {
   if (worker == nullptr || worker->process()->dead) {
     return;
   }
+  if (it->second.deleting || it->second.lost) {
+    return;
+  }
   world_.Log(worker->process()->name + " is lost with its node");
-  api_.Erase(kube::kPods, {key_.ns, op::resources::PodName(key_.name, it->first)});
-  pods_.erase(it);
   orphans_.push_back(worker);
   world_.After(world_.Between(seconds(2), seconds(90)),
                [this, process = worker->process()] { world_.Kill(process); });
+  if (world_.Chance(0.5)) {
+    GiveUpPod(it->second, it->first);
+    return;
+  }
+  api_.Erase(kube::kPods, {key_.ns, op::resources::PodName(key_.name, it->first)});
+  pods_.erase(it);
+  AfterWrite();
+}
+
+// Nobody hears of the worker; its pod is deleted, and no kubelet confirms it before the node is
+// back, if it ever is.
+void Cluster::GiveUpPod(Pod& pod, int ordinal) {
+  pod.lost = true;
+  pod.worker->process()->cut[static_cast<int>(Service::kControl)] = true;
+  world_.After(world_.Between(seconds(1), seconds(20)), [this, ordinal, uid = pod.uid] {
+    auto it = pods_.find(ordinal);
+    if (it != pods_.end() && it->second.uid == uid) {
+      api_.Evict({key_.ns, op::resources::PodName(key_.name, ordinal)}, kGraceSeconds);
+      AfterWrite();
+    }
+  });
+  if (world_.Chance(0.3)) {
+    world_.After(world_.Between(seconds(10), seconds(120)),
+                 [this, ordinal, uid = pod.uid] { NodeReturns(ordinal, uid); });
+  }
+}
+
+// Its kubelet ends what the control plane has deleted meanwhile.
+void Cluster::NodeReturns(int ordinal, const std::string& pod_uid) {
+  auto it = pods_.find(ordinal);
+  if (it == pods_.end() || it->second.uid != pod_uid) {
+    return;
+  }
+  world_.Log(fmt::format("the node of pod {} is back", ordinal));
+  world_.Kill(it->second.worker->process());
+  pods_.erase(it);
+  api_.Erase(kube::kPods, {key_.ns, op::resources::PodName(key_.name, ordinal)});
   AfterWrite();
 }
 

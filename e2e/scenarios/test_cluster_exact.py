@@ -7,8 +7,9 @@ wrong or unexpected; the committed offsets name restorable checkpoints.
 1. nothing is broken: 2 million events
 2. random workers are killed with SIGKILL
 3. the node of a worker loses its network, and gets it back
-4. a worker is stopped; its pod is replaced; it is woken: it ends by itself and commits nothing
-5. a stranger takes a worker's transactional ids over, again and again: the status names its exit code
+4. that node stays away until its worker runs elsewhere
+5. a worker is stopped; its pod is replaced; it is woken: it ends by itself and commits nothing
+6. a stranger takes a worker's transactional ids over, again and again: the status names its exit code
 """
 import os
 import random
@@ -19,7 +20,7 @@ import pytest
 from confluent_kafka import Producer
 
 from streamjob_e2e.events import Shape
-from streamjob_e2e.kubectl import condition_text
+from streamjob_e2e.kubectl import condition, condition_text
 from streamjob_e2e.local_worker import FENCED
 from streamjob_e2e.pod_process import pid_of
 from streamjob_e2e.waiting import NotYet, stays_true, wait_until
@@ -79,6 +80,41 @@ def test_node_is_cut_off(case, cluster, job):
         wait_until("Ready not to be True", lambda: not job.ready(), seconds)
         stays_true("the job's existence", job.get, seconds - (time.monotonic() - cut_at), 1)
         cluster.heal(node)
+    prove(case, job, check, 240)
+
+
+def is_ready(node):
+    return condition(node, "Ready").get("status") == "True"
+
+
+@pytest.mark.fault(112, "the node of a worker loses its network, and stays away",
+                   "told in words; 30 s after the node is NotReady its worker runs on another node; the old"
+                   " one ends when the node is back; exact")
+def test_node_is_lost(case, cluster, job):
+    """A StatefulSet makes no other pod while one of that name may live, and no kubelet says that it does
+    not: the operator has to take it away."""
+    check = case.check()
+    with job.under_load(seed=106, rate=4_000):
+        leader = cluster.leader()
+        led_from = next(p["spec"]["nodeName"] for p in cluster.operator_pods()
+                        if p["metadata"]["name"] == leader)
+        # That of another worker if there is one: its leader is another scenario's fault.
+        victim = next((p for p in job.running_pods() if p["spec"]["nodeName"] != led_from),
+                      job.running_pods()[0])
+        name, node, pid = victim["metadata"]["name"], victim["spec"]["nodeName"], pid_of(victim)
+        case.defer(lambda: wait_until("all nodes", cluster.nodes_ready, 90))
+        case.defer(lambda: cluster.heal(node))
+        cluster.cut(node)
+        wait_until("NotReady", lambda: not is_ready(cluster.kubectl.get("node", node)), 90)
+        not_ready_at = time.monotonic()
+        job.wait_words("NodeLost", node)
+        wait_until("the worker on another node, Ready", lambda: any(
+            p["metadata"]["name"] == name and p["spec"]["nodeName"] != node
+            for p in job.running_pods()) and job.ready(), 30)
+        print(f"on another node {time.monotonic() - not_ready_at:.1f} s after NotReady")
+        job.wait_epochs(2)
+        cluster.heal(node)
+        wait_until("the end of the old worker", lambda: ended(pid), 90)
     prove(case, job, check, 240)
 
 

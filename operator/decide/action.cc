@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "operator/decide/cleanup.h"
+#include "operator/decide/lost_pod.h"
 #include "operator/resources/diff.h"
 #include "operator/resources/names.h"
 #include "operator/resources/object.h"
@@ -129,6 +130,16 @@ void DeleteOldPods(const View& view, std::vector<Action>& actions) {
   }
 }
 
+// Whatever the job is to do next, a name that nobody frees is in its way.
+void RemoveLostPods(const View& view, std::vector<Action>& actions) {
+  for (const auto& [ordinal, worker] : view.workers) {
+    if (LostWithNode(view, worker)) {
+      actions.push_back(
+          {ActionKind::kForceDelete, *worker.pod, 0, "its node does not answer", true});
+    }
+  }
+}
+
 bool PodUses(const View& view, const std::string& spec_hash) {
   const std::vector<Json>& pods = view.in.children.pods;
   return std::any_of(pods.begin(), pods.end(), [&](const Json& pod) {
@@ -224,6 +235,8 @@ std::string ToString(const Action& action) {
       return fmt::format("scale {} to {}: {}", object, action.replicas, action.why);
     case ActionKind::kDelete:
       return fmt::format("delete {}: {}", object, action.why);
+    case ActionKind::kForceDelete:
+      return fmt::format("delete {} by force: {}", object, action.why);
     case ActionKind::kRemoveFinalizer:
       return fmt::format("remove finalizer: {}", action.why);
   }
@@ -232,12 +245,17 @@ std::string ToString(const Action& action) {
 
 std::vector<Action> PlanActions(const View& view) {
   std::vector<Action> actions;
+  const bool switching = view.generation() != nullptr && !view.started();
   if (view.goal == Goal::kDelete) {
     DeleteActions(view, actions);
+    RemoveLostPods(view, actions);
     return actions;
   }
-  const bool switching = view.generation() != nullptr && !view.started();
-  if (view.goal == Goal::kHold || view.held_lost || (view.pause && !switching)) {
+  if (view.pause && !switching) {
+    return actions;
+  }
+  RemoveLostPods(view, actions);
+  if (view.goal == Goal::kHold || view.held_lost) {
     return actions;
   }
   if (!HasFinalizer(view)) {

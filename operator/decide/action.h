@@ -14,9 +14,10 @@ namespace sj::op::decide {
 
 enum class ActionKind : uint8_t {
   kAddFinalizer,
-  kApply,   // server-side apply of `object`
-  kScale,   // spec.replicas of the StatefulSet `object` to `replicas`
-  kDelete,  // `object` as observed: its UID and version are preconditions
+  kApply,        // server-side apply of `object`
+  kScale,        // spec.replicas of the StatefulSet `object` to `replicas`
+  kDelete,       // `object` as observed: its UID and version are preconditions
+  kForceDelete,  // the same without waiting for anybody's word; pods only
   kRemoveFinalizer,
 };
 

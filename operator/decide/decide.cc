@@ -10,6 +10,7 @@
 #include "operator/decide/generation.h"
 #include "operator/decide/hand_over.h"
 #include "operator/decide/health.h"
+#include "operator/decide/lost_pod.h"
 #include "operator/decide/next_step.h"
 #include "operator/decide/phases.h"
 #include "operator/decide/rollout.h"
@@ -159,6 +160,9 @@ std::optional<Millis> RequeueAfter(const View& view, const StreamJobStatus& stat
     after = *deadline - view.in.now + kDeadlineSlack;
   }
   if (const std::optional<WallTime> look = NextRolloutLook(view); look && *look > view.in.now) {
+    after = Earlier(after, *look - view.in.now + kDeadlineSlack);
+  }
+  if (const std::optional<WallTime> look = NextLostPodLook(view)) {
     after = Earlier(after, *look - view.in.now + kDeadlineSlack);
   }
   if (const std::optional<WallTime> deadline = PrefetchDeadline(view);

@@ -7,9 +7,11 @@
 #include <algorithm>
 
 #include "operator/decide/hand_over.h"
+#include "operator/decide/lost_pod.h"
 #include "operator/decide/next_step.h"
 #include "operator/decide/pod_trouble.h"
 #include "operator/decide/rollout.h"
+#include "operator/resources/object.h"
 
 namespace sj::op::decide {
 namespace {
@@ -253,6 +255,13 @@ Verdict RunningVerdict(const v1alpha1::GenerationStatus& generation) {
           false};
 }
 
+std::string NodeLostWords(const View& view, int ordinal) {
+  const Json& pod = *view.workers.at(ordinal).pod;
+  return fmt::format("Node {} of worker {} does not answer; the worker starts on another node{}.",
+                     resources::Text(pod, {"spec", "nodeName"}), ordinal,
+                     view.pause ? " when the pause is over" : ", the others go on");
+}
+
 // Members that do not run, counted; a silent one is named.
 Answer WorkersMissing(const HealthInput& in) {
   const View& view = in.view;
@@ -279,6 +288,9 @@ Answer WorkersMissing(const HealthInput& in) {
   const bool has_pod = silent >= 0 && view.workers.contains(silent) &&
                        view.workers.at(silent).pod != nullptr &&
                        ContainerRuns(*view.workers.at(silent).pod);
+  if (has_pod && EvictedFromNode(*view.workers.at(silent).pod)) {
+    return NotReady(Phase::kFailing, "NodeLost", NodeLostWords(view, silent));
+  }
   if (has_pod) {
     return NotReady(Phase::kFailing, "WorkerSilent",
                     fmt::format("Worker {} has not reported for {} s; the other workers go on.",

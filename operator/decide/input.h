@@ -34,6 +34,7 @@ struct Settings {
   Millis delete_max{120'000};          // a deletion never waits longer than this
   Millis cleanup_alone_max{75'000};    // nor for other pods before it cleans up
   Millis silent_after{20'000};         // a worker that did not report for so long is lost
+  Millis kubelet_late{5'000};          // a deletion not confirmed by then has no kubelet
   Millis status_refresh{60'000};       // how often numbers alone are worth a status write
   Millis resync{30'000};               // how often a job with pods is looked at
   Millis quiet_after{300'000};         // a generation that is well for so long is left alone,

@@ -41,6 +41,7 @@ constexpr Step kSteps[] = {
     {"NameTaken", "Rename the job, or remove the object in its way."},
     {"ApplyRefused", "Change what the cluster objects to: quota, admission or the spec."},
     {"WorkerSilent", "Look at the pod and its node; another pod takes over when it is gone."},
+    {"NodeLost", "Look at the node; its old worker commits nothing any more."},
     {"ImmutableField", "Put the old value back, or create a new job."},
     {"SqlMissing", "Make the ConfigMap and the key that spec.sqlFrom names."},
     {"SnapshotMissing", "Make the StreamJobSnapshot, or correct its name."},

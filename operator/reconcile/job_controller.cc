@@ -314,8 +314,11 @@ Status JobController::Carry(Pass& pass, const decide::Action& action) {
   const kube::Resource* resource = ResourceOf(action.object);
   SJ_CHECK(resource != nullptr);
   const kube::ObjectKey key = kube::KeyOf(action.object);
-  if (action.kind == ActionKind::kDelete) {
+  if (action.kind == ActionKind::kDelete || action.kind == ActionKind::kForceDelete) {
     kube::DeleteOptions options;
+    if (action.kind == ActionKind::kForceDelete) {
+      options.grace_seconds = 0;
+    }
     options.uid = kube::UidOf(action.object);
     options.resource_version = kube::ResourceVersionOf(action.object);
     const Status deleted = parts_.client.Delete(*resource, key, options);

@@ -265,6 +265,33 @@ TEST(JobController, LostWorkerComesBackAndNobodyElseMoves) {
   EXPECT_EQ(NoViolation(cluster), "");
 }
 
+TEST(JobController, AWorkerOnALostNodeStartsElsewhere) {
+  Cluster cluster;
+  cluster.CreateJob(kSpec);
+  ASSERT_TRUE(cluster.Settle());
+  const int64_t generation = cluster.Job()->status.generation->number;
+  const int started = cluster.workers().started();
+  cluster.LoseNode(1);
+  ASSERT_TRUE(cluster.Settle());
+  EXPECT_EQ(cluster.Job()->status.phase, Phase::kRunning);
+  EXPECT_EQ(cluster.Job()->status.generation->number, generation);
+  EXPECT_EQ(cluster.workers().started(), started + 1);
+  EXPECT_EQ(NoViolation(cluster), "");
+}
+
+TEST(JobController, AWorkerWhoseNodeIsGivenUpIsLeftAloneWhileItReports) {
+  Cluster cluster;
+  cluster.CreateJob(kSpec);
+  ASSERT_TRUE(cluster.Settle());
+  const int started = cluster.workers().started();
+  cluster.kube().Evict({"shop", "orders-worker-1"});
+  for (int i = 0; i < 200; ++i) {
+    cluster.StepAll();
+  }
+  EXPECT_EQ(cluster.workers().started(), started);
+  EXPECT_EQ(NoViolation(cluster), "");
+}
+
 TEST(JobController, StrangersChildIsNotTouched) {
   Cluster cluster;
   cluster.kube().Put(kube::kServices,

@@ -136,6 +136,32 @@ TEST_F(ChildrenTest, RescaleChangesReplicasAndNothingElse) {
             "spec.replicas: 3, want 2");
 }
 
+TEST_F(ChildrenTest, AWorkerLeavesADeadNodeSoonUnlessTheUserTolerates) {
+  const auto tolerations = [&] { return *Find(Pod(), {"tolerations"}); };
+  const auto ours = [](const char* taint) {
+    return Json{{"key", taint},
+                {"operator", "Exists"},
+                {"effect", "NoExecute"},
+                {"tolerationSeconds", kNodeLostSeconds}};
+  };
+  const Json not_ready = ours("node.kubernetes.io/not-ready");
+  const Json unreachable = ours("node.kubernetes.io/unreachable");
+  EXPECT_EQ(tolerations(), Json::array({not_ready, unreachable}));
+  v1alpha1::Toleration mine;
+  mine.key = "node.kubernetes.io/unreachable";
+  mine.op = "Exists";
+  mine.toleration_seconds = 900;
+  job_.spec.worker.tolerations = {mine};
+  const Json with_mine = tolerations();
+  ASSERT_EQ(with_mine.size(), 2u);
+  EXPECT_EQ(with_mine[0]["tolerationSeconds"], 900);
+  EXPECT_EQ(with_mine[1], not_ready);
+  mine = {};
+  mine.op = "Exists";  // everything
+  job_.spec.worker.tolerations = {mine};
+  EXPECT_EQ(tolerations().size(), 1u);
+}
+
 TEST_F(ChildrenTest, UsersLabelsCannotReplaceOurs) {
   job_.spec.worker.labels = {{"app.kubernetes.io/component", "x"}, {"team", "shop"}};
   const Json set = BuildStatefulSet(Make(), 1);

@@ -22,6 +22,7 @@ inline constexpr std::string_view kScratchDir = "/var/lib/streamjob";
 inline constexpr int kWorkerHttpPort = 9090;
 inline constexpr int kTokenExpirySeconds = 3600;
 inline constexpr int kGraceSeconds = 30;
+inline constexpr int kNodeLostSeconds = 5;  // a worker stays bound to a node that does not answer
 
 // A DNS label (RFC 1035: starts with a letter) of at most `length_max` >= 16 characters made from
 // any object name.

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "api/control/messages.h"
 #include "operator/resources/names.h"
 
@@ -152,6 +154,24 @@ Json SpreadJson(const v1alpha1::TopologySpreadConstraint& spread, std::string_vi
   return json;
 }
 
+// The taints of a node that does not answer. Kubernetes would wait 300 s; a worker of ours
+// elsewhere costs seconds, and the old one cannot commit beside it. What the user tolerates is left
+// as it is.
+void AddNodeTolerations(const v1alpha1::WorkerSpec& worker, Json& pod) {
+  for (const char* taint : {"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"}) {
+    const bool named = std::any_of(
+        worker.tolerations.begin(), worker.tolerations.end(), [&](const v1alpha1::Toleration& t) {
+          return (t.key.empty() || t.key == taint) && (t.effect.empty() || t.effect == "NoExecute");
+        });
+    if (!named) {
+      pod["tolerations"].push_back({{"key", taint},
+                                    {"operator", "Exists"},
+                                    {"effect", "NoExecute"},
+                                    {"tolerationSeconds", kNodeLostSeconds}});
+    }
+  }
+}
+
 void AddPlacement(const v1alpha1::WorkerSpec& worker, std::string_view job_name, Json& pod) {
   if (!worker.node_selector.empty()) {
     pod["nodeSelector"] = worker.node_selector;
@@ -159,6 +179,7 @@ void AddPlacement(const v1alpha1::WorkerSpec& worker, std::string_view job_name,
   for (const v1alpha1::Toleration& toleration : worker.tolerations) {
     pod["tolerations"].push_back(TolerationJson(toleration));
   }
+  AddNodeTolerations(worker, pod);
   if (!worker.affinity.text.empty()) {
     pod["affinity"] = RawJson(worker.affinity);
   }

@@ -114,6 +114,19 @@ Json MakePod(const World& world, const Json& pod) {
                           {"reason", "Unschedulable"},
                           {"message", unschedulable}});
   }
+  if (Find(pod, {"deletedFor"}) != nullptr) {
+    const Millis grace(1'000 * resources::kGraceSeconds);
+    object["metadata"]["deletionTimestamp"] =
+        base::FormatTime(world.now - Duration(pod, "deletedFor", Millis(0)) + grace);
+    object["metadata"]["deletionGracePeriodSeconds"] = resources::kGraceSeconds;
+  }
+  if (Flag(pod, {"evicted"})) {
+    conditions.push_back(
+        {{"type", "DisruptionTarget"}, {"status", "True"}, {"reason", "DeletionByTaintManager"}});
+  }
+  if (const std::string& node = Text(pod, {"node"}); !node.empty()) {
+    object["spec"]["nodeName"] = node;
+  }
   const bool plain = unschedulable.empty() && Text(pod, {"waiting"}).empty();
   conditions.push_back({{"type", "Ready"}, {"status", plain ? "True" : "False"}});
   object["status"] = {{"containerStatuses", Json::array({PodStatus(pod)})},

@@ -337,6 +337,12 @@ void FakeKube::Erase(const Resource& resource, const ObjectKey& key) {
   state_->wake.notify_all();
 }
 
+void FakeKube::Evict(const ObjectKey& pod, int grace_seconds) {
+  std::lock_guard lock(state_->mu);
+  state_->store.Evict(pod, grace_seconds);
+  state_->wake.notify_all();
+}
+
 int FakeKube::CollectGarbage() {
   std::lock_guard lock(state_->mu);
   const int removed = state_->store.CollectGarbage();

@@ -59,6 +59,9 @@ class FakeKube final : public KubeClient {
   void PutStatus(const Resource& resource, const ObjectKey& key, const Json& status);
   // Removes at once, whatever the finalizers.
   void Erase(const Resource& resource, const ObjectKey& key);
+  // Deletes a pod as the control plane does when its node has not answered for too long: no kubelet
+  // is there to confirm it, so it stays until somebody deletes it with a grace of 0.
+  void Evict(const ObjectKey& pod, int grace_seconds = 30);
   // Deletes objects all of whose owners are gone (by UID), until nothing changes. Returns how many.
   int CollectGarbage();
   // What a token review of this token answers; other tokens are not authenticated.

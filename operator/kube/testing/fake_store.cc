@@ -381,7 +381,9 @@ Status FakeStore::Delete(const Resource& resource, const ObjectKey& key,
     }
     list.push_back(kForeground);
   }
-  if (!HasFinalizers(object)) {
+  // Of what is being deleted without finalizers a kubelet has not confirmed the end yet.
+  const bool at_once = !IsDeleting(object) || options.grace_seconds == 0;
+  if (!HasFinalizers(object) && at_once) {
     Store(resource, std::move(object), WatchEvent::Type::kDeleted);
     return {};
   }
@@ -396,6 +398,20 @@ Status FakeStore::Delete(const Resource& resource, const ObjectKey& key,
   }
   Store(resource, std::move(object), WatchEvent::Type::kModified);
   return {};
+}
+
+void FakeStore::Evict(const ObjectKey& pod, int grace_seconds) {
+  const Json* found = Find(kPods, pod);
+  if (found == nullptr || IsDeleting(*found)) {
+    return;
+  }
+  Json object = *found;
+  Json& meta = Meta(object);
+  meta["deletionTimestamp"] = base::FormatTime(clock_.Wall() + base::Millis(1'000 * grace_seconds));
+  meta["deletionGracePeriodSeconds"] = grace_seconds;
+  object["status"]["conditions"].push_back(
+      {{"type", "DisruptionTarget"}, {"status", "True"}, {"reason", "DeletionByTaintManager"}});
+  Store(kPods, std::move(object), WatchEvent::Type::kModified);
 }
 
 void FakeStore::Erase(const Resource& resource, const ObjectKey& key) {

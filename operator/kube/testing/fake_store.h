@@ -51,6 +51,7 @@ class FakeStore {
   Result<Json> Apply(const Resource& resource, const Json& applied);
   Status Delete(const Resource& resource, const ObjectKey& key, const DeleteOptions& options);
   void Erase(const Resource& resource, const ObjectKey& key);
+  void Evict(const ObjectKey& pod, int grace_seconds);
   int CollectGarbage();
 
  private:

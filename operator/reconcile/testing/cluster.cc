@@ -270,11 +270,16 @@ void Cluster::PutPod(const Json& set, int ordinal) {
   jobs_.try_emplace(job, job).first->second.Start(ordinal, stored, owner.uid);
 }
 
+void Cluster::LoseNode(int ordinal) {
+  workers().Silence(ordinal);
+  kube_.Evict({key_.ns, resources::PodName(key_.name, ordinal)});
+}
+
 void Cluster::StepSet(const Json& set, std::map<int, Json> pods) {
   const int replicas = static_cast<int>(resources::Number(set, {"spec", "replicas"}));
   std::set<int> kept;
   for (const auto& [ordinal, pod] : pods) {
-    if (ordinal >= replicas) {
+    if (ordinal >= replicas && !kube::IsDeleting(pod)) {
       kube_.Erase(kube::kPods, kube::KeyOf(pod));
     } else {
       kept.insert(ordinal);

@@ -71,6 +71,9 @@ class Cluster {
   // The pod of that ordinal ends whenever it starts.
   void CrashLoop(int ordinal);
 
+  // The node of that worker does not answer any more, and Kubernetes has given its pod up.
+  void LoseNode(int ordinal);
+
   // A complete list of everything, as after a relist.
   void Sync(Operator& op);
   // What was written since the operator's watches were served last.

@@ -211,7 +211,8 @@ void GuardedKube::CheckDelete(const Resource& resource, const ObjectKey& key) {
     const std::optional<Json> set =
         owner ? kube_.Find(kube::kStatefulSets, {key.ns, owner->name}) : std::nullopt;
     const std::optional<v1alpha1::StreamJob> job = set ? JobOfSet(kube_, *set) : std::nullopt;
-    live = job && (!job->status.generation || job->status.generation->spec_hash == hash);
+    live = job && !kube::IsDeleting(object) &&
+           (!job->status.generation || job->status.generation->spec_hash == hash);
   } else if (resource == kube::kConfigMaps) {
     const auto reads = [&](const Json& other) {
       return kube::NamespaceOf(other) == key.ns && SpecHashOf(other) == hash;

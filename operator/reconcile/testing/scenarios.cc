@@ -126,6 +126,28 @@ const Scenario kScenarios[] = {
          c.EditSpec({{"restartNonce", 1}});
        }
      }},
+    {"node_lost", Run,
+     [](Cluster& c, int step) {
+       if (step == 0) {
+         c.LoseNode(1);
+       }
+     }},
+    {"node_lost_and_restart", Run,
+     [](Cluster& c, int step) {
+       if (step == 0) {
+         c.LoseNode(1);
+       } else if (step == 2) {
+         c.EditSpec({{"restartNonce", 1}});
+       }
+     }},
+    {"node_lost_and_suspend", Run,
+     [](Cluster& c, int step) {
+       if (step == 0) {
+         c.LoseNode(1);
+       } else if (step == 2) {
+         c.EditSpec({{"state", "Suspended"}});
+       }
+     }},
     {"crash_loop", Run,
      [](Cluster& c, int step) {
        if (step == 0) {

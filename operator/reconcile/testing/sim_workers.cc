@@ -35,6 +35,7 @@ void SimWorkers::Start(int ordinal, const Json& pod, const std::string& job_uid)
   worker.incarnation = fmt::format("run-{}", ++started_);
   worker.spec_hash = resources::Annotation(pod, resources::kSpecHashAnnotation);
   workers_[ordinal] = worker;
+  silent_.erase(ordinal);
 }
 
 void SimWorkers::Retain(const std::set<int>& ordinals) {
@@ -60,7 +61,7 @@ void SimWorkers::Break(int ordinal) {
 
 void SimWorkers::Step(WorkerRegistry& leader, const SimSurroundings& around, unsigned which) {
   for (auto& [ordinal, worker] : workers_) {
-    if ((which >> ordinal & 1u) != 0 && !broken_.contains(ordinal)) {
+    if ((which >> ordinal & 1u) != 0 && !broken_.contains(ordinal) && !silent_.contains(ordinal)) {
       StepOne({leader, around, ordinal, worker});
     }
   }

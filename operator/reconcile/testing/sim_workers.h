@@ -52,6 +52,8 @@ class SimWorkers {
   void Kill(int ordinal);
   // The process of this ordinal ends now and whenever it starts.
   void Break(int ordinal);
+  // The process of this ordinal is not heard of any more, until another pod of its starts.
+  void Silence(int ordinal) { silent_.insert(ordinal); }
   // Those whose bit is set do their next thing, with the given registry as the leader's.
   void Step(WorkerRegistry& leader, const SimSurroundings& around, unsigned which);
 
@@ -90,6 +92,7 @@ class SimWorkers {
   std::map<int, SimWorker> workers_;
   std::map<int, int64_t> fenced_at_;  // ordinal -> the generation that fenced its ids last
   std::set<int> broken_;
+  std::set<int> silent_;
   std::set<std::string> cleaned_;
   int64_t epoch_ = 0;
   int started_ = 0;
