@@ -8,6 +8,7 @@
 
 #include "api/base/log.h"
 #include "api/base/watchdog.h"
+#include "worker/connect/kafka/broker_socket.h"
 #include "worker/connect/kafka/errors.h"
 
 namespace sj::worker::connect::kafka {
@@ -22,6 +23,7 @@ constexpr std::chrono::seconds kLoginFailureAgeMax{30};
 Properties RoleProperties(Role role) {
   Properties all = {{"log.connection.close", "false"},
                     {"reconnect.backoff.max.ms", "1000"},
+                    {"socket.connection.setup.timeout.ms", "10000"},
                     {"socket.nagle.disable", "true"},
                     {"socket.keepalive.enable", "true"}};
   if (role == Role::kTransactional) {
@@ -87,6 +89,7 @@ base::Result<ConfHandle> Client::MakeConf(const Cluster& cluster, Role role,
   }
   // Newer libraries wait a second before they fetch again once the prefetch queue was full.
   rd_kafka_conf_set(conf.get(), "fetch.queue.backoff.ms", "5", error, sizeof error);
+  rd_kafka_conf_set_socket_cb(conf.get(), &OpenBrokerSocket);
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_error_cb(conf.get(), &Client::OnError);
   rd_kafka_conf_set_log_cb(conf.get(), &Client::OnLog);
