@@ -69,7 +69,7 @@ def _operator(result):
 COLUMNS = (("what", "name"), ("records of moved partitions", "moved_gap"),
            ("records of the others", "stayed_gap"), ("windows of moved keys", "moved_window_gap"),
            ("windows of the others", "stayed_window_gap"), ("decided after, s", "decided"),
-           ("done after, s", "done"), ("new leader after, s", "leader_seconds"),
+           ("done after, s", "done"), ("node NotReady after, s", "not_ready"), ("new leader after, s", "leader_seconds"),
            ("bytes read back", "bytes_moved"))
 
 

@@ -18,16 +18,17 @@ import urllib.request
 import kube_api
 import steady_job
 from operator_scale import say
-from streamjob_e2e import environment
+from streamjob_e2e import broken_image, environment
 from streamjob_e2e.case import Case
 from streamjob_e2e.cluster import Cluster
 from streamjob_e2e.cluster_job import ClusterJob
+from streamjob_e2e.kubectl import condition
 from streamjob_e2e.pod_process import pid_of
 from streamjob_e2e.waiting import wait_until
 from worker_process import Births, log_lines, split
 
-NAMES = ("rescale", "kill", "operator", "handover", "upgrade", "node")
-CUT_SECONDS = 30
+NAMES = ("rescale", "kill", "operator", "handover", "upgrade", "rollback", "node", "lost")
+CUT_SECONDS = 15  # less than it takes until a node is NotReady
 BULK_BYTES = 80  # of one key's state, encoded: that of its store and chunks, before compression
 GONE_SECONDS_MAX = 180
 READ_BACK = ("restored", "units restored for take-over")
@@ -96,7 +97,7 @@ class Bench:
     def begin(self):
         memory = f"{max(512, self.args.state_mb * 2)}Mi"
         self.job.apply(sql=self._sql(), interval=self.args.interval, replicas=self.replicas,
-                       worker={"threads": 1, "resources": {
+                       rollout={"stableAfter": "5s"}, worker={"threads": 1, "resources": {
                            "requests": {"cpu": "50m", "memory": "64Mi"},
                            "limits": {"memory": memory}}})
         self.job.wait_ready()
@@ -246,6 +247,47 @@ class Bench:
                                        for p in self.cluster.operator_pods())}
         moved = tuple(sum(lists, []) for lists in zip(*(self.of_worker(i) for i in hit)))
         self.measure(f"node cut off for {CUT_SECONDS} s", act, moved)
+
+    def lost(self, ordinal=1):
+        """Its node stays away: the worker has to start on another one."""
+        pod = self.job.pods()[ordinal]
+        name, node = pod["metadata"]["name"], pod["spec"]["nodeName"]
+        hit = [i for i, p in enumerate(self.job.pods()) if p["spec"]["nodeName"] == node]
+        leader = self.cluster.leader()
+        led_here = any(p["metadata"]["name"] == leader and p["spec"]["nodeName"] == node
+                       for p in self.cluster.operator_pods())
+
+        def act(begun):
+            self.case.defer(lambda: self.cluster.heal(node))
+            self.cluster.cut(node)
+            wait_until("NotReady", lambda: not self.cluster.nodes_ready(), 120, 0.1)
+            not_ready = time.time()
+            wait_until("the worker elsewhere", lambda: self.job.ready() and any(
+                p["metadata"]["name"] == name and p["spec"]["nodeName"] != node
+                for p in self.job.running_pods()), 180, 0.1)
+            return {"not_ready": round(not_ready - begun, 2), "with_leader": led_here}
+        moved = tuple(sum(lists, []) for lists in zip(*(self.of_worker(i) for i in hit)))
+        self.measure("node lost for good", act, moved)
+        self.cluster.heal(node)
+        wait_until("all nodes", self.cluster.nodes_ready, 120)
+
+    def rollback(self):
+        """A spec whose workers end at once, until the last stable one runs again."""
+        broken_image.load()
+        wait_until("a stable spec", lambda: self.job.status().get("stable", {}).get("specHash") ==
+                   self.job.status()["generation"]["specHash"], 90)
+        stable = self.job.status()["stable"]["specHash"]
+        parts, keys = self.placed(self.replicas)
+
+        def act(_):
+            self.job.patch(worker={"image": broken_image.BROKEN})
+            wait_until("the stable spec", lambda: condition(self.job.get(), "RolledBack").get("status") ==
+                       "True" and self.job.ready() and
+                       self.job.status()["generation"]["specHash"] == stable, 180, 0.1)
+        self.measure("rollback", act, (list(parts), list(keys)))
+        self.job.patch(worker={"image": None})
+        wait_until("the end of the rollback", lambda: self.job.ready() and
+                   not self.job.status().get("rollback"), 120)
 
     def _new_leader(self, name, end):
         old = self.cluster.leader()

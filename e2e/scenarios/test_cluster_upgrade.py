@@ -9,18 +9,13 @@
 4. paused by annotation: an edit waits, and goes on when the pause ends by itself
 """
 import datetime
-import os
-import stat
-import tempfile
 
-from streamjob_e2e import jobs
-from streamjob_e2e.environment import ROOT, script
+from streamjob_e2e import broken_image, jobs
 from streamjob_e2e.events import Shape
 from streamjob_e2e.kubectl import condition
 from streamjob_e2e.waiting import stays_true, wait_until
 
 RATE = 3_000
-BROKEN = "localhost/streamjob-broken:e2e"
 SOON = {"rollback": "Auto", "stableAfter": "5s"}
 
 
@@ -89,31 +84,20 @@ def test_a_bad_edit_stops_nothing(case, job):
     assert check.read_output() > 0
 
 
-def broken_image(cluster):
-    """An image whose /streamjob-worker ends at once."""
-    folder = os.path.join(ROOT, "build", "e2e-images")
-    tar = os.path.join(folder, "broken.tar")
-    with tempfile.TemporaryDirectory() as links:
-        os.symlink("/usr/local/bin/false", os.path.join(links, "streamjob-worker"))
-        script("image", BROKEN, tar, "/bin/false", "--to", f"{links}=/")
-    assert stat.S_ISREG(os.stat(tar).st_mode)
-    script("cluster", "load", tar)
-
-
-def test_a_spec_that_crashes_is_rolled_back(case, cluster, job):
-    broken_image(cluster)
+def test_a_spec_that_crashes_is_rolled_back(case, job):
+    broken_image.load()
     check = case.check()
     with job.under_load(seed=143, rate=RATE, rollout=SOON):
         wait_until("a stable spec", lambda: job.status().get("stable"), 60)
         first = job.status()["stable"]["specHash"]
-        job.patch(worker={"image": BROKEN})
+        job.patch(worker={"image": broken_image.BROKEN})
         wait_until("the rollback", lambda: is_true(job, "RolledBack"), 120)
         wait_until("the stable spec to run", lambda: job.ready() and
                    job.status()["generation"]["specHash"] == first, 60)
         rolled_back = condition(job.get(), "RolledBack")
         assert rolled_back["reason"] in ("CrashLoopBackOff", "Error"), rolled_back
         assert is_true(job, "Stalled") and "RolledBack" in reasons(job)
-        assert job.get()["spec"]["worker"]["image"] == BROKEN, "the user's spec was written"
+        assert job.get()["spec"]["worker"]["image"] == broken_image.BROKEN, "the user's spec was written"
         job.wait_epochs(2)
         job.patch(worker={"image": None}, checkpoint={"interval": "400ms"})
         wait_until("the mended spec to run", lambda: job.ready() and
