@@ -94,6 +94,7 @@ class SimCommitLog final : public worker::connect::CommitLog {
 
  private:
   base::Result<Shared> TakeOver(int ordinal, char letter);
+  base::Status Prove();
   base::Status EndTxn(const Shared& producer);
   base::Status CommitSide(Epoch epoch, const std::vector<CommittedPosition>& positions);
   base::Status Die(base::Status status) {
@@ -110,6 +111,8 @@ class SimCommitLog final : public worker::connect::CommitLog {
   bool cancelled_ = false;
   bool closed_ = false;
   Epoch flushed_ = 0;
+  int weak_ = -1;  // the side taken over after the other one was last known to be ours
+  bool replaced_ = false;
   // Records of the epoch behind the one that is not flushed yet: they wait, as callers of the real
   // one do.
   std::vector<std::pair<Epoch, Kafka::Message>> held_;
@@ -139,7 +142,28 @@ base::Status SimCommitLog::Fence(const std::vector<int>& gone_ordinals) {
     SJ_ASSIGN_OR_RETURN(sides_[1], TakeOver(ordinal, 'b'));
     SJ_ASSIGN_OR_RETURN(sides_[0], TakeOver(ordinal, 'a'));
   }
+  weak_ = 0;
   dead_ = base::OkStatus();
+  return base::OkStatus();
+}
+
+// The probe of the real one: a transaction of the other side that is begun and aborted.
+base::Status SimCommitLog::Prove() {
+  const Shared side = sides_[1 - weak_];
+  if (!side->settled) {
+    return base::Unavailable("a transactional id cannot be proved to be ours");
+  }
+  auto proved = io_->world->Call<base::Status>(
+      Service::kKafka, kReadDeadline,
+      [kafka = io_->kafka, side, instance = instance_](std::function<void(base::Status)> reply) {
+        base::Status status = kafka->SendOffsets(side->id, side->epoch, instance, {});
+        reply(status.ok() ? kafka->EndTxn(side->id, side->epoch, false) : status);
+      });
+  if (!proved) {
+    return base::Unavailable("probe a transactional id: no answer");
+  }
+  SJ_RETURN_IF_ERROR(*proved);
+  weak_ = -1;
   return base::OkStatus();
 }
 
@@ -154,6 +178,12 @@ base::Result<std::vector<CommittedPosition>> SimCommitLog::ReadCommitted(
       });
   if (!read) {
     return Die(base::Unavailable("read committed offsets: no answer"));
+  }
+  if (weak_ >= 0 && !partitions.empty()) {
+    base::Status proved = Prove();
+    if (!proved.ok()) {
+      return Die(std::move(proved));
+    }
   }
   return *std::move(read);
 }
@@ -223,9 +253,15 @@ base::Status SimCommitLog::EndTxn(const Shared& producer) {
     return base::Unavailable("end a transaction: no answer");
   }
   SJ_RETURN_IF_ERROR(*ended);
+  weak_ = -1;
   if (twice) {
+    if (replaced_) {
+      return base::Unavailable("a second producer would have to be replaced");
+    }
     SJ_ASSIGN_OR_RETURN(Shared fresh, TakeOver(ordinal_, producer->id.back()));
-    sides_[producer->id.back() == 'a' ? 0 : 1] = fresh;
+    weak_ = producer->id.back() == 'a' ? 0 : 1;
+    sides_[weak_] = fresh;
+    replaced_ = true;
   }
   return base::OkStatus();
 }
@@ -249,7 +285,10 @@ base::Status SimCommitLog::CommitSide(Epoch epoch,
 
 base::Status SimCommitLog::Commit(Epoch epoch, const std::vector<CommittedPosition>& positions) {
   SJ_RETURN_IF_ERROR(Flush(epoch));
-  base::Status status = CommitSide(epoch, positions);
+  base::Status status = weak_ == static_cast<int>(epoch & 1) ? Prove() : base::OkStatus();
+  if (status.ok()) {
+    status = CommitSide(epoch, positions);
+  }
   return status.ok() ? status : Die(std::move(status));
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One ordinal's two alternating transactional ids against Kafka's coordinator, as a Promela model:
 // fencing in the order a, b, a, requests that are sent twice and arrive late, answers that are lost,
-// and a predecessor that does not know it was replaced. It shows what protocol.pml takes for
+// a predecessor that does not know it was replaced, and idle epochs. It shows what protocol.pml takes for
 // granted: after the fence no commit of a predecessor follows the read of the committed offsets, and
 // a commit is whole. 0004-model.md maps it to the code. M_* macros are mutations of the design.
 //
@@ -19,6 +19,9 @@
 #endif
 #ifndef PROCS
 #define PROCS 2
+#endif
+#ifndef IDLE
+#define IDLE 1       // epochs of a life in which nothing happens: no commit, and the other id is next
 #endif
 #define RECORDS 2    // of an epoch, written one by one
 #define NOBODY 255
@@ -90,9 +93,11 @@ inline Check() {
 
 // One process: the task threads write epoch n + 1 (id `now`) while the epoch thread commits n.
 proctype Worker(byte p) {
-  byte life = LIVES, pos, done, step, now, last;
+  byte life = LIVES, pos, done, step, now, last, idle;
+  byte weak;  // the id taken after the other one was last known to be ours, or NOBODY
   bool suspicious, replaced, gave;
 start:
+  idle = IDLE;
 #ifdef M_READ_BEFORE_FENCE
   atomic { !offsets[0] && !offsets[1] -> pos = committed }
 #endif
@@ -105,23 +110,18 @@ start:
 #else
   atomic { skip; holder[0] = p; holder[1] = p }
 #endif
-#ifdef M_CHECK_BEFORE_READ
-  Check();
-#endif
 #ifndef M_READ_BEFORE_FENCE
   atomic { !offsets[0] && !offsets[1] -> pos = committed }  // stable: nothing pending
 #endif
-#ifndef M_CHECK_BEFORE_READ
-  Check();
-#endif
-#ifdef M_ANY_ID
+#ifndef M_NO_PROOF
+  weak = NOBODY;
   if
-  :: now = 0
-  :: now = 1
+  :: holder[1] == p  // a transaction of it that is begun and aborted: the broker checks its epoch
+  :: else -> goto ended
   fi;
-#else
-  now = pos & 1;  // follows from what is committed: two that start at once want the same id
 #endif
+  Check();
+  now = pos & 1;
   do
   :: d_step {  // a record of the next epoch; the broker checks the producer epoch
        pos < EPOCHS && holder[now] == p && done < RECORDS && !(step != 0 && last == now);
@@ -133,7 +133,13 @@ start:
        done == RECORDS && step == 0;
        last = now; step = 1; done = 0; now = 1 - now; pos++
      }
+  :: step == 0 && done == 0 && idle > 0 && pos < EPOCHS -> d_step { idle--; now = 1 - now }
+#ifndef M_NO_PROOF
+  :: step == 1 && weak == last -> step = 9
+  :: d_step { step == 1 && weak != last && holder[last] == p ->
+#else
   :: d_step { step == 1 && holder[last] == p ->
+#endif
        offsets[last] = true;
 #ifdef HAND
        gives[last] = newer;
@@ -152,6 +158,7 @@ start:
      }
   :: d_step {  // acknowledged
        step == 3 && holder[last] == p && !ending[last] && !prepared[last];
+       weak = NOBODY;  // a commit of the other one proves it
        step = (suspicious -> 4 : 0);
 #ifdef HAND
        step = (gave -> 9 : step)
@@ -168,7 +175,7 @@ start:
 #ifndef M_NO_REPLACE
      Init(last);
 #endif
-     d_step { suspicious = false; replaced = true; step = 0 }
+     d_step { suspicious = false; replaced = true; weak = last; step = 0 }
   :: d_step { holder[now] != p && pos < EPOCHS && done < RECORDS -> step = 9 }  // fenced
   :: d_step { (step == 1 || step == 2 || step == 3) && holder[last] != p -> step = 9 }
 #ifndef HAND
@@ -178,9 +185,11 @@ start:
   :: life > 1 -> break  // crash, or the attempt is given up
   :: pos == EPOCHS && step == 0 -> goto over
   od;
+ended:
   atomic {
     life--;
     pos = 0; done = 0; step = 0; now = 0; last = 0; suspicious = false; replaced = false; gave = false;
+    weak = 0;
     if
     :: life > 0 -> goto start
     :: else

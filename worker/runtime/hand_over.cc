@@ -108,6 +108,9 @@ base::Result<bool> HandOver::LookForReleases() {
   }
   std::vector<checkpoint::Checkpointer::CommittedRef> inputs = InputsOf(*run_, share_.take);
   SJ_ASSIGN_OR_RETURN(bool released, ReadReleased(run_, order_.generation, &inputs));
+  if (!released && now - waiting_since_ >= kReleasesMax) {
+    return NotReleased(order_.generation);
+  }
   if (!released) {
     look_at_ = run_->clock->Mono() + look_again_;
     look_again_ = std::min(look_again_ * 2, kLookAgainMax);
@@ -163,6 +166,7 @@ base::Status HandOver::Committed(types::Epoch epoch) {
     run_->own.replicas = order_.replicas;
     if (!share_.take.empty()) {
       step_ = Step::kWaiting;
+      waiting_since_ = run_->clock->Mono();
       Report();
       return base::Failpoint("handover.after_release");
     }

@@ -65,6 +65,7 @@ class HandOver {
   checkpoint::Restored taken_;
   std::unique_ptr<UnitPrefetch> prefetch_;
   base::MonoTime started_at_;
+  base::MonoTime waiting_since_;
   base::MonoTime look_at_;
   std::chrono::milliseconds look_again_{};
 };

@@ -207,9 +207,16 @@ base::Result<bool> ReadReleased(RunContext* run, types::Generation generation,
   return true;
 }
 
+base::Status NotReleased(types::Generation generation) {
+  return base::Unavailable("wait for the units of generation " + std::to_string(generation) +
+                           ": they were not released in " + std::to_string(kReleasesMax.count()) +
+                           " s; the worker registers again");
+}
+
 base::Result<Positions> AwaitReleases(RunContext* run, const JobHooks& hooks) {
   Positions positions{InputsOf(*run, UnitsOf(run->own, run->partition_counts)), {}};
   std::chrono::milliseconds wait = kLookAgainMin;
+  const base::MonoTime until = run->clock->Mono() + kReleasesMax;
   while (true) {
     SJ_ASSIGN_OR_RETURN(bool released, ReadReleased(run, run->generation, &positions.committed));
     if (released) {
@@ -218,6 +225,9 @@ base::Result<Positions> AwaitReleases(RunContext* run, const JobHooks& hooks) {
     if (run->stop_asked != nullptr && run->stop_asked->load()) {
       return base::Cancelled("wait for the units of generation " + std::to_string(run->generation) +
                              ": stopped");
+    }
+    if (run->clock->Mono() >= until) {
+      return NotReleased(run->generation);
     }
     Pause(hooks, wait);
     wait = std::min(wait * 2, kLookAgainMax);

@@ -4,6 +4,8 @@
 // thread.
 #pragma once
 
+#include <chrono>
+
 #include <vector>
 
 #include "worker/runtime/run_context.h"
@@ -35,13 +37,18 @@ base::Status StartSources(RunContext* run, const Positions& positions);
 // Shards without a position have no state: they begin with the first record of their partitions.
 base::Status StartShards(RunContext* run, const Positions& positions);
 
+// Who waits longer for a release waits in vain, and registers again: the operator has given the
+// hand-over up by then, or another process under this worker's name has taken its units.
+inline constexpr std::chrono::seconds kReleasesMax{60};
+
 // Reads the stable committed positions of `inputs` into them. True: every one carries the mark of
 // a release to `generation`.
 base::Result<bool> ReadReleased(RunContext* run, types::Generation generation,
                                 std::vector<CommittedRef>* inputs);
+base::Status NotReleased(types::Generation generation);
 // Waits until the workers of the generation before have released all that is this worker's, one
 // after the other. Nothing is missing then: a unit without a position has no mark either.
-// kCancelled: stopped.
+// kCancelled: stopped. kUnavailable: kReleasesMax is over.
 base::Result<Positions> AwaitReleases(RunContext* run, const JobHooks& hooks);
 
 }  // namespace sj::worker::runtime

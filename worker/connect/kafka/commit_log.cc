@@ -81,6 +81,7 @@ base::Status KafkaCommitLog::Fence(const std::vector<int>& gone_ordinals) {
   std::lock_guard lock(mu_);
   slots_[0].producer = std::move(own[0]);
   slots_[1].producer = std::move(own[1]);
+  weak_ = 0;
   dead_ = base::OkStatus();
   is_dead_.store(false);
   return base::OkStatus();
@@ -108,7 +109,35 @@ base::Result<std::vector<CommittedPosition>> KafkaCommitLog::ReadCommitted(
   if (!read.ok()) {
     return Die(read.status());
   }
+  if (weak_ && !partitions.empty()) {
+    base::Status proved = Prove(partitions.front());
+    if (!proved.ok()) {
+      return Die(std::move(proved).WithContext("fence"));
+    }
+  }
   return read;
+}
+
+base::Status KafkaCommitLog::Prove(const types::InputPartition& partition) {
+  Slot& other = slots_[1 - *weak_];
+  {
+    std::lock_guard lock(mu_);
+    if (other.state != SlotState::kIdle) {
+      return base::Unavailable("a transactional id cannot be proved to be ours; the epoch stands");
+    }
+    other.state = SlotState::kFlushed;  // nobody opens it meanwhile
+  }
+  base::Status status = other.producer->Probe(group_, partition, options_.read_total);
+  if (status.ok() && other.producer->suspicious()) {
+    status = base::Unavailable("a transactional id was proved to be ours by a repeated request");
+  }
+  std::lock_guard lock(mu_);
+  other.state = SlotState::kIdle;
+  changed_.notify_all();
+  if (status.ok()) {
+    weak_.reset();
+  }
+  return status;
 }
 
 base::Status KafkaCommitLog::OpenSlot(types::Epoch epoch) {
@@ -219,8 +248,9 @@ base::Status KafkaCommitLog::ClaimSlot(types::Epoch epoch, bool* begun) {
   return base::OkStatus();
 }
 
-base::Status KafkaCommitLog::CommitSlot(Slot* slot, types::Epoch epoch,
+base::Status KafkaCommitLog::CommitSlot(size_t index,
                                         const std::vector<CommittedPosition>& positions) {
+  Slot* slot = &slots_[index];
   SJ_RETURN_IF_ERROR(base::Failpoint("commit.before_send_offsets"));
   if (!positions.empty()) {
     SJ_RETURN_IF_ERROR(slot->producer->SendOffsets(group_, positions, options_.commit_total));
@@ -228,25 +258,26 @@ base::Status KafkaCommitLog::CommitSlot(Slot* slot, types::Epoch epoch,
   SJ_RETURN_IF_ERROR(base::Failpoint("commit.after_send_offsets"));
   SJ_RETURN_IF_ERROR(base::Failpoint("commit.before_end_txn"));
   SJ_RETURN_IF_ERROR(slot->producer->Commit(options_.commit_total));
-  unproved_replacement_ = false;
+  weak_.reset();  // it was that of the other slot
   SJ_RETURN_IF_ERROR(base::Failpoint("commit.after_end_txn"));
   if (slot->producer->suspicious() || suspect_next_) {
     suspect_next_ = false;
     if (replaced_.load() > 0) {  // see the header
       return base::Unavailable("a second producer would have to be replaced; the epoch stands");
     }
-    SJ_RETURN_IF_ERROR(Replace(slot, (epoch & 1) == 0 ? 'a' : 'b'));
+    SJ_RETURN_IF_ERROR(Replace(index));
   }
   return base::OkStatus();
 }
 
-base::Status KafkaCommitLog::Replace(Slot* slot, char letter) {
+base::Status KafkaCommitLog::Replace(size_t index) {
+  Slot* slot = &slots_[index];
   base::LogWarn("kafka producer is replaced: a commit had to be repeated",
                 {{"transactional_id", slot->producer->transactional_id()}});
   slot->producer.reset();
-  SJ_ASSIGN_OR_RETURN(slot->producer, TakeOver(options_.ordinal, letter));
+  SJ_ASSIGN_OR_RETURN(slot->producer, TakeOver(options_.ordinal, index == 0 ? 'a' : 'b'));
   replaced_.fetch_add(1);
-  unproved_replacement_ = true;
+  weak_ = index;
   return base::OkStatus();
 }
 
@@ -254,21 +285,24 @@ base::Status KafkaCommitLog::Commit(types::Epoch epoch,
                                     const std::vector<CommittedPosition>& positions) {
   SJ_RETURN_IF_ERROR(CheckPositions(positions));
   SJ_RETURN_IF_ERROR(Flush(epoch));
-  Slot& slot = slots_[static_cast<size_t>(epoch) & 1];
+  const size_t index = static_cast<size_t>(epoch) & 1;
+  Slot& slot = slots_[index];
   bool begun = false;
   base::Status claimed = ClaimSlot(epoch, &begun);
   if (!claimed.ok()) {
     return Die(std::move(claimed));
   }
-  bool empty = !begun && positions.empty();
   base::Status status;
-  if (empty && unproved_replacement_) {
-    // Only a commit the broker has checked proves that nobody took our ids: see the header.
-    status = base::Unavailable("a replaced producer cannot be proved to be ours");
-  } else if (!empty) {
-    status = begun ? base::OkStatus() : slot.producer->Begin();
+  if (begun || !positions.empty()) {
+    if (weak_ == index) {
+      status = positions.empty() ? base::Internal("the first commit after a fence has no positions")
+                                 : Prove(positions.front().partition);
+    }
+    if (status.ok() && !begun) {
+      status = slot.producer->Begin();
+    }
     if (status.ok()) {
-      status = CommitSlot(&slot, epoch, positions);
+      status = CommitSlot(index, positions);
     }
     if (!status.ok() && slot.producer != nullptr) {
       status = slot.producer->Settle(std::move(status));

@@ -13,9 +13,13 @@
 // All of that is true of one re-initialisation. A second could bring `b` back after `a` came back,
 // and a slow successor would find both again: an instance that would need it dies instead.
 //
-// Two instances that fence at the same time may end up with one id each. Neither harms the other
-// because an epoch's number decides its producer and follows from what is committed: both want the
-// same one. docs/design/commit.pml is the proof of this page.
+// Two instances that fence at the same time may end up with one id each, and an epoch in which
+// nothing happens is not committed, so two commits of one instance may both be on the id it has. So
+// an id that was taken over after the other one is weak: nothing is committed on it before the
+// broker has shown since that the other one is still ours as well, by a commit or by a probe (a
+// transaction that is begun and aborted, once, behind the first read). Of two instances with one id
+// each, the one with `a` has the weak one and dies; the one with `b` dies when it needs `a`.
+// docs/design/commit.pml is the proof of this page.
 #pragma once
 
 #include <array>
@@ -23,6 +27,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -83,9 +88,10 @@ class KafkaCommitLog final : public CommitLog {
   base::Status OpenSlot(types::Epoch epoch);
   // Makes the slot belong to `epoch`'s commit: *begun tells whether it had records.
   base::Status ClaimSlot(types::Epoch epoch, bool* begun);
-  base::Status CommitSlot(Slot* slot, types::Epoch epoch,
-                          const std::vector<CommittedPosition>& positions);
-  base::Status Replace(Slot* slot, char letter);
+  base::Status CommitSlot(size_t index, const std::vector<CommittedPosition>& positions);
+  base::Status Replace(size_t index);
+  // Shows by a probe that the id of the slot beside the weak one is ours. REQUIRES: weak_.
+  base::Status Prove(const types::InputPartition& partition);
   base::Status Dead();
   base::Status Die(base::Status status);
 
@@ -97,7 +103,7 @@ class KafkaCommitLog final : public CommitLog {
   std::atomic<uint64_t> replaced_{0};
   std::atomic<uint64_t> waited_ns_{0};
   bool suspect_next_ = false;
-  bool unproved_replacement_ = false;  // no commit of the other producer has succeeded since
+  std::optional<size_t> weak_;  // the slot whose id is; see above
   std::mutex mu_;
   std::condition_variable changed_;
   base::Status dead_;  // guarded by mu_: why the log can no longer be used

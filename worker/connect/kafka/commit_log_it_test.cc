@@ -43,6 +43,17 @@ class CommitLogIt : public ::testing::Test {
     SJ_RETURN_IF_ERROR(log->Flush(epoch));
     return log->Commit(epoch, At(offset));
   }
+  static bool IsFenced(const base::Status& status) {
+    return !status.ok() && status.kind() == ErrorKind::kFenced;
+  }
+  // Another process at a point between its fence's steps.
+  std::unique_ptr<TxnProducer> TakeId(char letter) {
+    const CommitLogOptions options = LogOptions(job_);
+    auto made = TxnProducer::Make(options.cluster,
+                                  options.id_prefix + "." + job_ + ".0." + std::string(1, letter));
+    EXPECT_TRUE(made.ok() && (*made)->Init(options.fence_total).ok());
+    return made.ok() ? *std::move(made) : nullptr;
+  }
   int64_t CommittedOffset(KafkaCommitLog* log) {
     auto read = log->ReadCommitted({{in_, 0}, {in_, 1}});
     EXPECT_TRUE(read.ok()) << read.status().ToString();
@@ -200,6 +211,55 @@ TEST_F(CommitLogIt, AReplacementNeverUnfencesAZombie) {
   EXPECT_FALSE(Epoch(&first, 3, 99).ok());
   EXPECT_EQ(CommittedOffset(&second), 1);
   ASSERT_TRUE(Epoch(&second, 2, 2).ok());
+}
+
+// Epochs in which nothing happens are not committed: the next commit is on the replaced id again.
+TEST_F(CommitLogIt, AnIdleEpochProvesNoReplacement) {
+  KafkaCommitLog zombie(LogOptions(job_));
+  ASSERT_TRUE(zombie.Fence({}).ok());
+  zombie.SuspectNextCommit();
+  ASSERT_TRUE(Epoch(&zombie, 1, 1).ok());  // `b` was replaced
+  auto successor = TakeId('a');
+  EXPECT_TRUE(IsFenced(Epoch(&zombie, 3, 99)));
+  KafkaCommitLog next(LogOptions(job_));
+  ASSERT_TRUE(next.Fence({}).ok());
+  EXPECT_EQ(CommittedOffset(&next), 1);
+  EXPECT_EQ(Values(), (std::vector<std::string>{"e1"}));
+}
+
+TEST_F(CommitLogIt, AReplacementIsProvedWhereNobodyTookTheOtherId) {
+  KafkaCommitLog log(LogOptions(job_));
+  ASSERT_TRUE(log.Fence({}).ok());
+  log.SuspectNextCommit();
+  ASSERT_TRUE(Epoch(&log, 1, 1).ok());
+  ASSERT_TRUE(Epoch(&log, 3, 3).ok());
+  ASSERT_TRUE(Epoch(&log, 4, 4).ok());
+  EXPECT_EQ(log.replaced(), 1u);
+  EXPECT_EQ(CommittedOffset(&log), 4);
+  EXPECT_EQ(Values(), (std::vector<std::string>{"e1", "e3", "e4"}));
+}
+
+// Each has one id then: who took `a` last must not commit beside the other one.
+TEST_F(CommitLogIt, OfTwoThatFenceAtOnceOneCommitsNothing) {
+  KafkaCommitLog late(LogOptions(job_));
+  ASSERT_TRUE(late.Fence({}).ok());
+  auto other = TakeId('b');
+  auto read = late.ReadCommitted({{in_, 0}, {in_, 1}});
+  ASSERT_FALSE(read.ok());
+  EXPECT_EQ(read.status().kind(), ErrorKind::kFenced) << read.status().ToString();
+  EXPECT_FALSE(Epoch(&late, 2, 99).ok());
+  EXPECT_TRUE(Values().empty());
+}
+
+TEST_F(CommitLogIt, ACommitBeforeAnyReadIsProvedToo) {
+  KafkaCommitLog late(LogOptions(job_));
+  ASSERT_TRUE(late.Fence({}).ok());
+  auto other = TakeId('b');
+  EXPECT_TRUE(IsFenced(Epoch(&late, 2, 99)));
+  KafkaCommitLog alone(LogOptions(job_));
+  ASSERT_TRUE(alone.Fence({}).ok());
+  EXPECT_TRUE(Epoch(&alone, 2, 2).ok());
+  EXPECT_EQ(CommittedOffset(&alone), 2);
 }
 
 TEST_F(CommitLogIt, CancelFreesABlockedWriter) {

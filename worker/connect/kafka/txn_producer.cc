@@ -265,6 +265,21 @@ base::Status TxnProducer::Commit(milliseconds total) {
   }
 }
 
+base::Status TxnProducer::Probe(const std::string& group, const types::InputPartition& partition,
+                                milliseconds total) {
+  const bool suspicious = suspicious_;
+  const uint64_t sent_before = client_->end_txn_sent();
+  SJ_RETURN_IF_ERROR(Begin());
+  // The offset is never seen: the coordinator checks the producer's epoch before it takes it.
+  base::Status sent = SendOffsets(group, {{partition, 0, ""}}, total);
+  if (!sent.ok()) {
+    return Settle(std::move(sent));
+  }
+  SJ_RETURN_IF_ERROR(Abort(total));
+  suspicious_ = suspicious || client_->end_txn_sent() - sent_before > 1;
+  return base::OkStatus();
+}
+
 base::Status TxnProducer::Settle(base::Status failed) {
   if (failed.kind() == base::ErrorKind::kFenced || !requires_abort_) {
     return failed;

@@ -41,6 +41,10 @@ class TxnProducer {
   base::Status Commit(milliseconds total);
   // Flushes, then aborts; at most about `total`. Errors only matter to the log.
   base::Status Abort(milliseconds total);
+  // Begins a transaction with an offset of `partition` and aborts it: ok when the broker finds this
+  // instance to be the newest of its id. Between two transactions only.
+  base::Status Probe(const std::string& group, const types::InputPartition& partition,
+                     milliseconds total);
   // After a failed call: when the library asks for an abort, aborts. A fenced producer often learns
   // it only there; then the Status is kFenced, else `failed` as it is.
   base::Status Settle(base::Status failed);
