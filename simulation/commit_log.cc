@@ -29,6 +29,7 @@ struct Producer {
   bool under_way = false;
   bool closed = false;
   bool settled = true;  // nothing queued, nothing under way
+  bool used = false;    // records of an epoch that is not committed yet
   base::Status error;
 };
 using Shared = std::shared_ptr<Producer>;
@@ -150,7 +151,7 @@ base::Status SimCommitLog::Fence(const std::vector<int>& gone_ordinals) {
 // The probe of the real one: a transaction of the other side that is begun and aborted.
 base::Status SimCommitLog::Prove() {
   const Shared side = sides_[1 - weak_];
-  if (!side->settled) {
+  if (side->used) {
     return base::Unavailable("a transactional id cannot be proved to be ours");
   }
   auto proved = io_->world->Call<base::Status>(
@@ -206,6 +207,7 @@ base::Status SimCommitLog::Produce(Epoch epoch, const OutputRecord& record) {
   const Shared& side = sides_[epoch & 1];
   side->queue.push_back(std::move(message));
   side->settled = false;
+  side->used = true;
   Pump(io_, side);
   return base::OkStatus();
 }
@@ -253,6 +255,7 @@ base::Status SimCommitLog::EndTxn(const Shared& producer) {
     return base::Unavailable("end a transaction: no answer");
   }
   SJ_RETURN_IF_ERROR(*ended);
+  producer->used = false;
   weak_ = -1;
   if (twice) {
     if (replaced_) {
