@@ -28,7 +28,10 @@ def _operator_rows(result):
             yield (f"{title}: {row['jobs']} jobs posted in {row['posted_seconds']} s",
                    _mib(row["memory_kib"]), f"{row['operator_cpu_seconds']} CPU s",
                    f"first child p50 {first['p50']}, p95 {first['p95']}, max {first['max']} s; "
-                   f"StatefulSet p95 {sets['p95']} s")
+                   f"StatefulSet p95 {sets['p95']} s; in the {row['until_all_sets']['seconds']} s until all "
+                   f"were there {row['until_all_sets']['cores']} cores gave, in CPU seconds: "
+                   + ", ".join(f"{who} {cpu}" for who, cpu in
+                               row["until_all_sets"]["cpu_seconds"].items()))
     yield ("one job alone", "", "", f"first child {result['alone']['first_child_median']} s (median of "
            f"{len(result['alone']['first_child_seconds'])}, max "
            f"{max(result['alone']['first_child_seconds'])} s)")
@@ -45,7 +48,7 @@ def _idle(title, row):
     writes = ", ".join(f"{count} x {what}" for what, count in row["writes"].items())
     return (f"{title}, {row['seconds']} s", _mib(row["memory_kib"]), f"{row['millicores']} millicores",
             f"{row['writes_total']} writes{': ' if writes else ''}{writes}; {row['token_reviews']} "
-            "TokenReviews")
+            "TokenReviews" + (f"; changed: {json.dumps(row['changed'])}" if row.get("changed") else ""))
 
 
 def _connected(_, row):

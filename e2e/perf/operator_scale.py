@@ -5,6 +5,7 @@ Bursts of new jobs: from the POST of a job to its first child and to its Statefu
 sees them by watch. Then one job alone, all workers connected (fake_workers.py), idle, and a restart onto
 all of it. Memory and CPU out of /proc, writes out of the API server's audit log.
 """
+import collections
 import json
 import os
 import shutil
@@ -47,6 +48,26 @@ def manifest(number, replicas):
     return jobs.manifest(f"job{number:04d}", sql, checkpoint, NAMESPACE, replicas=replicas)
 
 
+CONTROL_PLANE = ("kube-apiserver", "etcd", "kube-controller", "kube-scheduler", "kwok")
+
+
+def control_plane_cpu(run):
+    """{name: CPU seconds so far} of the control plane whose files are in the folder `run`."""
+    used, tick = {}, os.sysconf("SC_CLK_TCK")
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as text:
+                command = text.read()
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as text:
+                name, rest = text.read().split("(", 1)[1].rsplit(")", 1)
+        except OSError:
+            continue  # it has ended
+        if name.startswith(CONTROL_PLANE) and (run in command or name == "etcd"):
+            fields = rest.split()
+            used[name] = used.get(name, 0) + (int(fields[11]) + int(fields[12])) / tick
+    return used
+
+
 class Bench:
     """One cluster, one operator; the results of one size."""
 
@@ -73,6 +94,7 @@ class Bench:
         script("cluster", "up", "--nodes", 0, "--fake-nodes", 1 + pods // POD_NODES,
                seconds=environment.UP_SECONDS)
         env = environment.exports(script("cluster", "env"))
+        self.run_folder = os.path.dirname(os.path.dirname(env["KUBECONFIG"]))
         kubectl = Kubectl(env)
         kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         return kubectl, env
@@ -96,15 +118,20 @@ class Bench:
     def burst(self, count):
         watch = kube_api.ChildWatch(self.access, NAMESPACE)
         try:
-            cpu, begun = self.operator.cpu(), time.time()
+            cpu, others, begun = self.operator.cpu(), control_plane_cpu(self.run_folder), time.time()
             posted = self._post(count)
             took = time.time() - begun
             wait_until("children of all jobs", lambda: all(
                 "statefulsets" in watch.seen().get(name, ()) for name in posted), 300, 0.1)
-            seen = watch.seen()
+            seen, until_sets = watch.seen(), time.time() - begun
+            then = control_plane_cpu(self.run_folder)
+            shares = {"operator": round(self.operator.cpu() - cpu, 2),
+                      **{name: round(then[name] - others.get(name, 0), 2) for name in then}}
         finally:
             watch.close()
         row = {"jobs": count, "posted_seconds": round(took, 2),
+               "until_all_sets": {"seconds": round(until_sets, 2), "cores": os.cpu_count(),
+                                  "cpu_seconds": shares},
                "first_child": quantiles(min(seen[n].values()) - at for n, at in posted.items()),
                "stateful_set": quantiles(seen[n]["statefulsets"] - at for n, at in posted.items())}
         wait_until("all pods Ready", self._pods_ready, 600, 1)
@@ -193,12 +220,30 @@ class Bench:
 
     # --- states -------------------------------------------------------------------------------------
 
+    def rest(self, quiet=60, at_most=600):
+        """Until nothing was written for a minute: what has just begun to run proves itself first. Seconds
+        it took, without that minute."""
+        begun = time.time()
+        while time.time() - begun < at_most:
+            self.audit.begin()
+            time.sleep(quiet)  # the span is what is looked at
+            if not sum(kube_api.split_writes(self.audit.writes())[0].values()):
+                break
+        return round(time.time() - begun - quiet)
+
+    def _statuses(self):
+        return {j["metadata"]["name"]: j.get("status", {}) for j in self.api.items(JOBS)}
+
     def idle(self, seconds):
-        """Writes and CPU while nobody changes anything."""
+        """Writes and CPU while nobody changes anything, and which parts of a status were written."""
+        before = self._statuses()
         self.audit.begin()
         millicores = self.operator.millicores(seconds)
         stored, leases, reviews = kube_api.split_writes(self.audit.writes())
-        return {"seconds": seconds, "millicores": millicores, "writes": stored,
+        after = self._statuses()
+        changed = collections.Counter(key for name, status in after.items() for key in status
+                                      if status[key] != before.get(name, {}).get(key))
+        return {"seconds": seconds, "millicores": millicores, "writes": stored, "changed": dict(changed),
                 "writes_total": sum(stored.values()), "lease_renewals": leases,
                 "token_reviews": reviews, "memory_kib": self.operator.memory()}
 
@@ -244,6 +289,7 @@ def run(args):
         step("with_input", bench.idle(args.idle_short))
         bench.workers.send_signal(signal.SIGUSR1)
         time.sleep(args.settle)  # what is measured is the state after it
+        out["rest_seconds"] = bench.rest()
         step("idle", bench.idle(args.idle))
         step("restart_connected", bench.restart())
         bench.wait_running(120)

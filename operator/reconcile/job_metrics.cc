@@ -2,13 +2,18 @@
 // See job_metrics.h.
 #include "operator/reconcile/job_metrics.h"
 
+#include <iterator>
+
 namespace sj::op::reconcile {
 namespace {
 
 constexpr int kPhases = static_cast<int>(v1alpha1::Phase::kDeleting) + 1;
 constexpr int kLights = static_cast<int>(decide::Light::kStopped) + 1;
-constexpr const char* kActionNames[] = {"add_finalizer", "apply", "scale", "delete",
-                                        "remove_finalizer"};
+// In the order of ActionKind.
+constexpr const char* kActionNames[] = {"add_finalizer", "apply",        "scale",
+                                        "delete",        "force_delete", "remove_finalizer"};
+static_assert(std::size(kActionNames) ==
+              static_cast<size_t>(decide::ActionKind::kRemoveFinalizer) + 1);
 
 }  // namespace
 

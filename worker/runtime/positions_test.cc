@@ -57,5 +57,45 @@ TEST_F(ReadReleasedTest, OnlyWhenAllCarryTheMarkOfThisGeneration) {
   EXPECT_EQ(checkpoint::ParseCommitMetadata(inputs_[1].metadata)->released_to, kNext);
 }
 
+// Waiting only passes the time.
+class Patience final : public Cooperation {
+ public:
+  explicit Patience(base::ManualClock* clock) : clock_(clock) {}
+  void Began(int, std::function<bool(int)>) override {}
+  void Ended() override {}
+  void Wait(std::chrono::nanoseconds at_most) override {
+    clock_->Advance(std::chrono::duration_cast<base::Millis>(at_most));
+  }
+
+ private:
+  base::ManualClock* clock_;
+};
+
+// Another process under this worker's name may have taken the unit, and with it the mark.
+TEST_F(ReadReleasedTest, AMarkThatIsGoneIsNotWaitedForForEver) {
+  base::ManualClock clock;
+  Patience patience(&clock);
+  JobHooks hooks;
+  hooks.cooperation = &patience;
+  const plan::Edge edge;
+  EdgeInfo info;
+  info.edge = &edge;
+  info.topic = "ev";
+  run_.edges = {info};
+  run_.own.shards = 1;
+  run_.generation = kNext;
+  run_.clock = &clock;
+  Commit(0, 10, 0);
+  const base::MonoTime begun = clock.Mono();
+  auto none = AwaitReleases(&run_, hooks);
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.status().kind(), base::ErrorKind::kUnavailable);
+  EXPECT_GE(clock.Mono() - begun, kReleasesMax);
+  Commit(0, 11, kNext);
+  auto released = AwaitReleases(&run_, hooks);
+  ASSERT_TRUE(released.ok()) << released.status().ToString();
+  EXPECT_EQ(released->committed.at(0).offset, 11);
+}
+
 }  // namespace
 }  // namespace sj::worker::runtime
