@@ -445,24 +445,30 @@ base::Status ControlClient::AwaitStart(int64_t generation, const std::atomic<boo
     fenced_ = true;
   }
   Nudge();
+  const base::Status started = WaitForStart(generation, stop);
+  {
+    // However it ends: the operator would wait for the last epoch of one that it thinks fenced.
+    std::lock_guard<std::mutex> lock(mu_);
+    fenced_ = false;
+  }
+  return started.ok() ? CheckCurrent(generation) : started;
+}
+
+base::Status ControlClient::WaitForStart(int64_t generation, const std::atomic<bool>& stop) {
   while (true) {
-    {
-      std::unique_lock<std::mutex> lock(mu_);
-      changed_.wait_for(lock, base::Millis(50), [&] {
-        return stopping_ || started_generation_ >= generation || known_generation_ > generation;
-      });
-      if (stopping_ || stop.load()) {
-        return base::Cancelled("wait for the start of a generation: stopped");
-      }
-      if (known_generation_ > generation) {
-        return base::Cancelled("wait for the start of a generation: it was replaced");
-      }
-      if (started_generation_ < generation) {
-        continue;
-      }
-      fenced_ = false;
+    std::unique_lock<std::mutex> lock(mu_);
+    changed_.wait_for(lock, base::Millis(50), [&] {
+      return stopping_ || started_generation_ >= generation || known_generation_ > generation;
+    });
+    if (stopping_ || stop.load()) {
+      return base::Cancelled("wait for the start of a generation: stopped");
     }
-    return CheckCurrent(generation);
+    if (known_generation_ > generation) {
+      return base::Cancelled("wait for the start of a generation: it was replaced");
+    }
+    if (started_generation_ >= generation) {
+      return base::OkStatus();
+    }
   }
 }
 

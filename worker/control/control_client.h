@@ -109,6 +109,7 @@ class ControlClient {
   void TakeSnapshot(const std::optional<sj::control::SnapshotOrder>& order);
   base::Result<sj::control::GenerationResponse> AskGeneration();
   base::Status CheckCurrent(int64_t generation);
+  base::Status WaitForStart(int64_t generation, const std::atomic<bool>& stop);
   void Pause(base::Millis time);
   // The same, but ended by a heartbeat's answer that tells of a newer generation than `known`.
   void PauseForNews(base::Millis time, int64_t known);

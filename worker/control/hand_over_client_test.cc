@@ -4,6 +4,7 @@
 
 #include <condition_variable>
 #include <optional>
+#include <thread>
 #include <vector>
 
 #include "api/base/http_server.h"
@@ -193,6 +194,24 @@ TEST_F(HandOverClientTest, AHandOverOfAnotherGenerationIsADrain) {
   operator_.Await([](const auto& beat) { return beat.known_generation == 3; });
   EXPECT_EQ(commands_, 1);
   EXPECT_FALSE(client_->HandOver());
+}
+
+// Another edit while workers wait for START: the operator waits for the last epoch of whoever says
+// that it is fenced, and nobody has one.
+TEST_F(HandOverClientTest, AWaitForStartThatEndsIsNoLongerReported) {
+  std::atomic<bool> stop{false};
+  base::Status ended = base::OkStatus();
+  std::thread waits([&] { ended = client_->AwaitStart(2, stop); });
+  operator_.Await([](const auto& beat) { return beat.phase == wire::WorkerPhase::kFenced; });
+  stop = true;
+  waits.join();
+  EXPECT_EQ(ended.kind(), base::ErrorKind::kCancelled);
+  board_.Update([](runtime::JobStatus& s) { s.phase = runtime::JobPhase::kStopped; });
+  client_->Nudge();
+  const auto beat =
+      operator_.Await([](const auto& b) { return b.phase != wire::WorkerPhase::kFenced; });
+  EXPECT_EQ(beat.phase, wire::WorkerPhase::kStopped);
+  EXPECT_EQ(beat.generation, 2);
 }
 
 }  // namespace
