@@ -397,8 +397,10 @@ void Cluster::CheckError(const Worker* worker, const base::Status& status) {
                         status.kind() == base::ErrorKind::kCancelled ||
                         status.kind() == base::ErrorKind::kFenced;
   auto pod = pods_.find(worker->setup().ordinal);
-  const bool current =
-      pod != pods_.end() && pod->second.worker == worker && worker->generation() == highest_;
+  const std::string id = fmt::format("{}.{}.a", uid_, worker->setup().ordinal);
+  const bool current = pod != pods_.end() && pod->second.worker == worker &&
+                       worker->generation() == highest_ &&
+                       kafka_.HolderOf(id) == worker->instance();
   if (!external && (current || status.kind() == base::ErrorKind::kInternal)) {
     world_.Violation(fmt::format("worker {}-{}: {}", worker->setup().ordinal,
                                  worker->setup().number, status.ToString()));

@@ -81,7 +81,9 @@ void Arrive(WorkerIo* io, World* world, Kafka* kafka, Process* process, const Sh
 class SimCommitLog final : public worker::connect::CommitLog {
  public:
   SimCommitLog(WorkerIo* io, std::string job_uid, int ordinal)
-      : io_(io), uid_(std::move(job_uid)), ordinal_(ordinal), instance_(io->kafka->NewInstance()) {}
+      : io_(io), uid_(std::move(job_uid)), ordinal_(ordinal), instance_(io->kafka->NewInstance()) {
+    io_->instance = instance_;
+  }
   ~SimCommitLog() override { Close(); }
 
   base::Status Fence(const std::vector<int>& gone_ordinals) override;
@@ -123,11 +125,12 @@ base::Result<Shared> SimCommitLog::TakeOver(int ordinal, char letter) {
   auto producer = std::make_shared<Producer>();
   producer->id = fmt::format("{}.{}.{}", uid_, ordinal, letter);
   producer->instance = instance_;
-  auto epoch = io_->world->Call<int64_t>(
-      Service::kKafka, kInitDeadline,
-      [kafka = io_->kafka, id = producer->id](std::function<void(int64_t)> reply) {
-        kafka->InitProducer(id, std::move(reply));
-      });
+  auto epoch =
+      io_->world->Call<int64_t>(Service::kKafka, kInitDeadline,
+                                [kafka = io_->kafka, id = producer->id,
+                                 instance = instance_](std::function<void(int64_t)> reply) {
+                                  kafka->InitProducer(id, instance, std::move(reply));
+                                });
   if (!epoch) {
     return base::Unavailable("take over " + producer->id + ": no answer");
   }

@@ -17,6 +17,7 @@ struct WorkerIo {
   World* world = nullptr;
   Process* process = nullptr;
   Kafka* kafka = nullptr;
+  int64_t instance = 0;  // the commit log opened last
   // Lets the task threads do something while the epoch thread waits for an answer.
   std::function<void()> overlap;
 

@@ -91,10 +91,18 @@ void Kafka::Trim(const InputPartition& partition, int64_t before) {
   at.start = std::max(at.start, before);
 }
 
-void Kafka::InitProducer(const std::string& id, std::function<void(int64_t)> reply) {
+int64_t Kafka::HolderOf(const std::string& id) const {
+  auto it = producers_.find(id);
+  return it != producers_.end() ? it->second.holder : 0;
+}
+
+void Kafka::InitProducer(const std::string& id, int64_t instance,
+                         std::function<void(int64_t)> reply) {
   Producer& producer = producers_[id];
   if (producer.open != nullptr && producer.open->state == State::kCommitting) {
-    world_->After(kRetry, [this, id, reply = std::move(reply)] { InitProducer(id, reply); });
+    world_->After(kRetry, [this, id, instance, reply = std::move(reply)] {
+      InitProducer(id, instance, reply);
+    });
     return;
   }
   if (producer.open != nullptr && producer.open->state == State::kOpen) {
@@ -103,6 +111,7 @@ void Kafka::InitProducer(const std::string& id, std::function<void(int64_t)> rep
   }
   producer.open = nullptr;
   producer.epoch += 1;
+  producer.holder = instance;
   world_->Log(fmt::format("kafka: {} has epoch {}", id, producer.epoch));
   reply(producer.epoch);
 }

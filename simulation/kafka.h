@@ -47,7 +47,9 @@ class Kafka {
 
   // `instance`: one opened commit log, for the books.
   int64_t NewInstance() { return ++instances_; }
-  void InitProducer(const std::string& id, std::function<void(int64_t)> reply);
+  void InitProducer(const std::string& id, int64_t instance, std::function<void(int64_t)> reply);
+  // The instance that took the id over last; 0: nobody did.
+  int64_t HolderOf(const std::string& id) const;
   base::Status Produce(const std::string& id, int64_t epoch, int64_t instance,
                        const std::vector<Message>& messages);
   base::Status SendOffsets(const std::string& id, int64_t epoch, int64_t instance,
@@ -81,6 +83,7 @@ class Kafka {
   };
   struct Producer {
     int64_t epoch = 0;
+    int64_t holder = 0;                 // an instance
     std::shared_ptr<Transaction> open;  // shared with its records
   };
   struct Unit {

@@ -45,6 +45,8 @@ class Worker final : public worker::runtime::Cooperation {
   void Terminate();
 
   Process* process() { return io_.process; }
+  // The commit log it opened last; 0: none.
+  int64_t instance() const { return io_.instance; }
   const WorkerSetup& setup() const { return setup_; }
   // The one it has, a hand-over included.
   int64_t generation() const;
