@@ -203,10 +203,10 @@ TEST_F(HandOverClientTest, AWaitForStartThatEndsIsNoLongerReported) {
   base::Status ended = base::OkStatus();
   std::thread waits([&] { ended = client_->AwaitStart(2, stop); });
   operator_.Await([](const auto& beat) { return beat.phase == wire::WorkerPhase::kFenced; });
+  board_.Update([](runtime::JobStatus& s) { s.phase = runtime::JobPhase::kStopped; });
   stop = true;
   waits.join();
   EXPECT_EQ(ended.kind(), base::ErrorKind::kCancelled);
-  board_.Update([](runtime::JobStatus& s) { s.phase = runtime::JobPhase::kStopped; });
   client_->Nudge();
   const auto beat =
       operator_.Await([](const auto& b) { return b.phase != wire::WorkerPhase::kFenced; });
