@@ -247,15 +247,28 @@ CommittedPosition Kafka::Committed(const InputPartition& partition) const {
 }
 
 std::vector<CommittedPosition> Kafka::LivePositions() const {
-  std::vector<CommittedPosition> live;
+  std::map<InputPartition, std::pair<uint64_t, const CommittedPosition*>> latest;
+  const auto note = [&](uint64_t appended, const CommittedPosition& position) {
+    auto& [known, live] = latest[position.partition];
+    if (live == nullptr || appended >= known) {
+      known = appended;
+      live = &position;
+    }
+  };
   for (const auto& [partition, unit] : units_) {
-    live.push_back(unit.position);
+    note(unit.appended, unit.position);
   }
   for (const auto& weak : undecided_) {
     auto transaction = weak.lock();
     if (transaction != nullptr && transaction->state == State::kCommitting) {
-      live.insert(live.end(), transaction->offsets.begin(), transaction->offsets.end());
+      for (const CommittedPosition& position : transaction->offsets) {
+        note(transaction->appended, position);
+      }
     }
+  }
+  std::vector<CommittedPosition> live;
+  for (const auto& [partition, last] : latest) {
+    live.push_back(*last.second);
   }
   return live;
 }

@@ -60,7 +60,8 @@ class Kafka {
 
   // The committed position, kNoOffset: none.
   CommittedPosition Committed(const InputPartition& partition) const;
-  // Everything committed or being committed.
+  // What a reader gets of each partition that has a position, now or once the transactions that are
+  // being committed are visible: such a commit is decided, so nobody can read what it replaces.
   std::vector<CommittedPosition> LivePositions() const;
   uint64_t commits() const { return commits_; }
 
