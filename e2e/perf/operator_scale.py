@@ -16,6 +16,7 @@ import sys
 import time
 
 import kube_api
+from measure import cpu_seconds
 from operator_process import ACCOUNT, Install, OperatorProcess
 from streamjob_e2e import environment, jobs
 from streamjob_e2e.environment import ROOT, script
@@ -53,18 +54,17 @@ CONTROL_PLANE = ("kube-apiserver", "etcd", "kube-controller", "kube-scheduler", 
 
 def control_plane_cpu(run):
     """{name: CPU seconds so far} of the control plane whose files are in the folder `run`."""
-    used, tick = {}, os.sysconf("SC_CLK_TCK")
+    used = {}
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
+            with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as text:
+                name = text.read().strip()
             with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as text:
                 command = text.read()
-            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as text:
-                name, rest = text.read().split("(", 1)[1].rsplit(")", 1)
         except OSError:
             continue  # it has ended
         if name.startswith(CONTROL_PLANE) and (run in command or name == "etcd"):
-            fields = rest.split()
-            used[name] = used.get(name, 0) + (int(fields[11]) + int(fields[12])) / tick
+            used[name] = used.get(name, 0) + (cpu_seconds(pid) or 0)
     return used
 
 
@@ -77,6 +77,7 @@ class Bench:
         shutil.rmtree(self.folder, ignore_errors=True)
         os.makedirs(self.folder)
         self.kubectl, self.env = self._cluster()
+        self.run_folder = environment.setting("STREAMJOB_RUN")
         self.access = kube_api.Access(self.env["KUBECONFIG"])
         self.api = kube_api.Api(self.access)
         self.audit = kube_api.Audit(os.path.join(self.folder, "audit.log"))
@@ -94,7 +95,6 @@ class Bench:
         script("cluster", "up", "--nodes", 0, "--fake-nodes", 1 + pods // POD_NODES,
                seconds=environment.UP_SECONDS)
         env = environment.exports(script("cluster", "env"))
-        self.run_folder = os.path.dirname(os.path.dirname(env["KUBECONFIG"]))
         kubectl = Kubectl(env)
         kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         return kubectl, env
