@@ -110,8 +110,9 @@ def test_node_is_lost(case, cluster, job):
         job.wait_words("NodeLost", node)
         wait_until("the worker on another node, Ready", lambda: any(
             p["metadata"]["name"] == name and p["spec"]["nodeName"] != node
-            for p in job.running_pods()) and job.ready(), 30)
-        print(f"on another node {time.monotonic() - not_ready_at:.1f} s after NotReady")
+            for p in job.running_pods()) and job.ready(), 60)
+        took = time.monotonic() - not_ready_at
+        assert took <= 30, f"on another node {took:.1f} s after NotReady"
         job.wait_epochs(2)
         cluster.heal(node)
         wait_until("the end of the old worker", lambda: ended(pid), 90)
