@@ -245,12 +245,12 @@ std::string ToString(const Action& action) {
 
 std::vector<Action> PlanActions(const View& view) {
   std::vector<Action> actions;
-  const bool switching = view.generation() != nullptr && !view.started();
   if (view.goal == Goal::kDelete) {
     DeleteActions(view, actions);
     RemoveLostPods(view, actions);
     return actions;
   }
+  const bool switching = view.generation() != nullptr && !view.started();
   if (view.pause && !switching) {
     return actions;
   }
