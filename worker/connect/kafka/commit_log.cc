@@ -123,7 +123,7 @@ base::Status KafkaCommitLog::Prove(const types::InputPartition& partition) {
   {
     std::lock_guard lock(mu_);
     if (other.state != SlotState::kIdle) {
-      return base::Unavailable("a transactional id cannot be proved to be ours; the epoch stands");
+      return base::Unavailable("a transactional id cannot be proved to be ours");
     }
     other.state = SlotState::kFlushed;  // nobody opens it meanwhile
   }
