@@ -33,7 +33,11 @@ class SnapshotImportTest : public ::testing::Test {
     Worker writer(Identity(3, 1, "aa"), &store_);
     WrittenCheckpoint last;
     for (int epoch = 7; epoch <= 20; ++epoch) {
-      last = writer.checkpointer->Write(job_.NextEpoch(epoch, 60)).value();
+      EpochCapture capture = job_.NextEpoch(epoch, 60);
+      for (ShardState& shard : capture.shards) {  // a shard before this one on the way, and a topic
+        shard.senders[1] = {{"streamjob.0b5e-uid.x0/2", {epoch, false}}, {"in/2", {epoch, true}}};
+      }
+      last = writer.checkpointer->Write(std::move(capture)).value();
     }
     Committed committed;
     job_.CommitTo(&committed, last.metadata);
@@ -119,6 +123,12 @@ TEST_F(SnapshotImportTest, AnotherJobGetsTheSameState) {
   EXPECT_GT(restored->sources.at({"in", 2}).offset, 0);
   ASSERT_EQ(restored->shards.size(), 4u);
   EXPECT_EQ(restored->shards[0].edge_offsets, (std::map<int, int64_t>{{0, 0}, {1, 0}}));
+  for (const ShardState& shard : restored->shards) {
+    const auto& senders = shard.senders.at(1);
+    ASSERT_EQ(senders.size(), 2u);
+    EXPECT_EQ(senders.at("streamjob.99-new.x0/2").watermark_ms, 20);
+    EXPECT_TRUE(senders.at("in/2").idle);
+  }
   EXPECT_EQ(reader.checkpointer->OldestGeneration(), 0);
   const auto listed = new_store_.List("").value();
   for (const auto& object : listed) {
