@@ -50,6 +50,7 @@ class Operator {
     parts.remove = [this](const Remains& what, int ordinals,
                           CleanupReport& report) -> std::optional<WorkerError> {
       asked.push_back(what);
+      EXPECT_EQ(orders_.front().step, CleanupStep::kBegin) << "others may still write";
       EXPECT_EQ(ordinals, 3);
       if (fails > 0) {
         --fails;
