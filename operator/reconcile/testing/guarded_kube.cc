@@ -164,7 +164,7 @@ Status GuardedKube::Delete(const Resource& resource, const ObjectKey& key,
     // What the preconditions refuse does no harm.
     if (before && kube::UidOf(*before) == options.uid &&
         kube::ResourceVersionOf(*before) == options.resource_version) {
-      CheckDelete(resource, key);
+      CheckDelete(resource, key, options.grace_seconds == 0);
     }
     return kube_.Delete(resource, key, options);
   });
@@ -202,8 +202,12 @@ void GuardedKube::CheckSet(const ObjectKey& key, const Json& after) {
   }
 }
 
-void GuardedKube::CheckDelete(const Resource& resource, const ObjectKey& key) {
+void GuardedKube::CheckDelete(const Resource& resource, const ObjectKey& key, bool by_force) {
   const Json object = *kube_.Find(resource, key);
+  if (by_force && !kube::IsDeleting(object)) {
+    Violation(fmt::format("{} {} is deleted by force before anybody has deleted it", resource.kind,
+                          key.ToString()));
+  }
   const std::string hash = SpecHashOf(object);
   bool live = true;
   if (resource == kube::kPods) {
@@ -211,8 +215,9 @@ void GuardedKube::CheckDelete(const Resource& resource, const ObjectKey& key) {
     const std::optional<Json> set =
         owner ? kube_.Find(kube::kStatefulSets, {key.ns, owner->name}) : std::nullopt;
     const std::optional<v1alpha1::StreamJob> job = set ? JobOfSet(kube_, *set) : std::nullopt;
-    live = job && !kube::IsDeleting(object) &&
-           (!job->status.generation || job->status.generation->spec_hash == hash);
+    const bool given_up = by_force && kube::IsDeleting(object);
+    live =
+        job && !given_up && (!job->status.generation || job->status.generation->spec_hash == hash);
   } else if (resource == kube::kConfigMaps) {
     const auto reads = [&](const Json& other) {
       return kube::NamespaceOf(other) == key.ns && SpecHashOf(other) == hash;

@@ -69,7 +69,7 @@ class GuardedKube final : public kube::KubeClient {
   void Disturb(const kube::Resource& resource, const kube::ObjectKey& key);
   void CheckOwner(const kube::Resource& resource, const kube::Json& object);
   void CheckSet(const kube::ObjectKey& key, const kube::Json& after);
-  void CheckDelete(const kube::Resource& resource, const kube::ObjectKey& key);
+  void CheckDelete(const kube::Resource& resource, const kube::ObjectKey& key, bool by_force);
   void CheckFinalizer(const kube::ObjectKey& key, const kube::Json& patch);
   void CheckGeneration(const kube::Json& job);
   void Violation(std::string text) { violations_.push_back(std::move(text)); }
