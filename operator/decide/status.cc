@@ -106,6 +106,13 @@ bool Advanced(const CheckpointStatus& before, const CheckpointStatus& now) {
          before.size_bytes != now.size_bytes || before.duration_ms != now.duration_ms;
 }
 
+// A leader of a moment ago has not heard every worker yet. What the one before has written is no
+// less true for that, and its time tells how old it is.
+bool StillToBeHeard(const View& view, const std::vector<const WorkerReport*>& reports) {
+  return view.started() && reports.empty() &&
+         view.in.now - view.in.leading_since <= view.in.settings.silent_after;
+}
+
 // Old numbers stay until they are old enough; facts (none -> some, failures) show at once.
 void PutNumbers(const View& view, const std::vector<const WorkerReport*>& reports,
                 StreamJobStatus& status) {
@@ -122,7 +129,9 @@ void PutNumbers(const View& view, const std::vector<const WorkerReport*>& report
   }
   const std::optional<LagStatus> lag = Lag(view, reports);
   if (!lag) {
-    status.lag.reset();
+    if (!StillToBeHeard(view, reports)) {
+      status.lag.reset();
+    }
     return;
   }
   const bool first = !status.lag || !status.lag->sampled_at;

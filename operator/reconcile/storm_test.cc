@@ -161,6 +161,23 @@ TEST(IdleJobs, CostNoCallAndHardlyALook) {
   EXPECT_EQ(NoViolation(cluster), "");
 }
 
+// A new leader has heard of no worker yet. Neither that nor hearing of them again is news.
+TEST(IdleJobs, AnotherLeaderWritesNothing) {
+  constexpr int kJobs = 5;
+  Cluster cluster;
+  for (int i = 0; i < kJobs; ++i) {
+    cluster.CreateJob(JobKey(i), testing::SmallSpec());
+  }
+  Idle(cluster, 7 * kMinute);
+  const uint64_t version = cluster.kube().version();
+  cluster.RestartOperator();
+  cluster.RunQueue(cluster.op());
+  EXPECT_EQ(cluster.kube().version(), version) << "written before any worker was heard";
+  Idle(cluster, 2 * kMinute);
+  EXPECT_EQ(cluster.kube().version(), version) << "written behind the first reports";
+  EXPECT_EQ(cluster.Job(JobKey(0))->status.phase, Phase::kRunning);
+}
+
 // A job with input shows it: its numbers move in the status once a minute, not more.
 TEST(IdleJobs, ABusyJobIsToldOnceAMinute) {
   Cluster cluster;
