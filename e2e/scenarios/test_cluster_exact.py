@@ -43,7 +43,31 @@ def test_main_job(case, job):
     nodes = {pod["spec"]["nodeName"] for pod in job.running_pods()}
     assert len(job.running_pods()) == 2 and nodes
     assert job.status()["readyReplicas"] == 2
-    wait_until("no lag in the status", lambda: job.status().get("lag", {}).get("records") == 0, 60)
+    # A number alone is written once a minute, and what the workers report is some seconds old.
+    wait_until("no lag in the status", lambda: job.status().get("lag", {}).get("records") == 0, 80)
+
+
+class Killer:
+    """Ends one worker after the other, each a process that has not been struck yet."""
+    RESTARTS_MAX = 3  # behind those the kubelet waits ever longer, up to five minutes; a new pod does not
+
+    def __init__(self, cluster, job, rng):
+        self.cluster, self.job, self.rng = cluster, job, rng
+        self.struck = set()
+
+    def _living(self):
+        return [(pod["metadata"]["name"], container) for pod in self.job.running_pods()
+                for container in pod["status"]["containerStatuses"]
+                if "running" in container["state"] and container["containerID"] not in self.struck]
+
+    def strike(self):
+        name, container = self.rng.choice(wait_until(
+            f"a running worker for kill {len(self.struck) + 1}", self._living, 90))
+        self.struck.add(container["containerID"])
+        if container["restartCount"] < self.RESTARTS_MAX:
+            self.cluster.pod_signal(self.job.namespace, name, "SIGKILL")
+        else:
+            self.cluster.kubectl.delete("pod", name, self.job.namespace, "--force", "--grace-period=0")
 
 
 @pytest.mark.fault(46, "random workers of a job are killed", "exact")
@@ -55,15 +79,12 @@ def test_workers_are_killed(case, cluster, job, everything):
     job.apply()
     job.wait_ready()
     with case.load(Shape(events=events, seed=102), rate=rate) as load:
-        for number in range(kills):
+        killer = Killer(cluster, job, rng)
+        for _ in range(kills):
             time.sleep(rng.uniform(*pause))  # the moment is the point
-            pods = wait_until(f"a running worker for kill {number + 1}", job.running_pods, 90)
-            cluster.pod_signal(job.namespace, rng.choice(pods)["metadata"]["name"], "SIGKILL")
+            killer.strike()
         load.finish()
     prove(case, job, check)
-    restarts = sum(c["restartCount"] for pod in job.pods()
-                   for c in pod["status"]["containerStatuses"])
-    assert restarts >= kills // 2, f"only {restarts} restarts were counted"
 
 
 @pytest.mark.fault(112, "the node of a worker loses its network, and gets it back",
