@@ -28,6 +28,7 @@ constexpr Millis kSqlFromPoll{60'000};
 constexpr Millis kForeignPoll{30'000};
 constexpr Millis kRestorePoll{5'000};
 constexpr Millis kDeadlineSlack{50};
+constexpr Millis kNextReports{5'000};  // of a worker without news, about
 
 // An event when a condition says something new, not each time it is computed.
 void AddConditionEvent(const StreamJobStatus& before, const StreamJobStatus& after,
@@ -189,6 +190,10 @@ std::optional<Millis> RequeueAfter(const View& view, const StreamJobStatus& stat
   }
   if (view.in.children.foreign) {
     after = Earlier(after, kForeignPoll);  // a stranger's object is not watched
+  }
+  if (const std::optional<WallTime> look = NextNumbersLook(view, status)) {
+    const Millis wait = *look - view.in.now + kNextReports;
+    after = Earlier(after, wait > Millis(0) ? wait : view.in.settings.status_refresh);
   }
   if (!view.in.children.pods.empty()) {
     const Settings& settings = view.in.settings;

@@ -113,6 +113,11 @@ bool StillToBeHeard(const View& view, const std::vector<const WorkerReport*>& re
          view.in.now - view.in.leading_since <= view.in.settings.silent_after;
 }
 
+// By a tenth at least.
+bool Moved(const LagStatus& before, const LagStatus& now) {
+  return std::abs(now.records - before.records) * 10 > before.records;
+}
+
 // Old numbers stay until they are old enough; facts (none -> some, failures) show at once.
 void PutNumbers(const View& view, const std::vector<const WorkerReport*>& reports,
                 StreamJobStatus& status) {
@@ -134,10 +139,9 @@ void PutNumbers(const View& view, const std::vector<const WorkerReport*>& report
     }
     return;
   }
-  const bool first = !status.lag || !status.lag->sampled_at;
-  const int64_t moved = first ? 0 : std::abs(lag->records - status.lag->records);
-  const bool due = !first && view.in.now - *status.lag->sampled_at >= refresh;
-  if (first || (due && moved * 10 > status.lag->records)) {
+  const std::optional<LagStatus>& old = status.lag;
+  if (!old || !old->sampled_at ||
+      (Moved(*old, *lag) && view.in.now - *old->sampled_at >= refresh)) {
     status.lag = lag;
   }
 }
@@ -272,6 +276,21 @@ void PutReplicas(const View& view, StreamJobStatus& status) {
 
 Millis LateAfter(const View& view) {
   return std::max(view.in.settings.checkpoint_late_min, view.effective.checkpoint.interval * 10);
+}
+
+std::optional<WallTime> NextNumbersLook(const View& view, const StreamJobStatus& status) {
+  const std::vector<const WorkerReport*> reports = MemberReports(view);
+  const std::optional<CheckpointStatus> checkpoint = Checkpoint(view, reports);
+  const std::optional<LagStatus> lag = Lag(view, reports);
+  std::optional<WallTime> old_enough;
+  if (checkpoint && status.checkpoint && status.checkpoint->last_completed_time &&
+      Advanced(*status.checkpoint, *checkpoint)) {
+    old_enough = *status.checkpoint->last_completed_time;
+  }
+  if (lag && status.lag && status.lag->sampled_at && Moved(*status.lag, *lag)) {
+    old_enough = std::min(old_enough.value_or(*status.lag->sampled_at), *status.lag->sampled_at);
+  }
+  return old_enough ? std::optional(*old_enough + view.in.settings.status_refresh) : std::nullopt;
 }
 
 StreamJobStatus MakeStatus(const View& view, const GenerationPlan& plan, const Verdict& verdict) {

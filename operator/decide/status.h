@@ -5,6 +5,8 @@
 // it was last worth a write; whether epochs are in time is for CheckpointHealthy to say. Pure.
 #pragma once
 
+#include <optional>
+
 #include "operator/decide/health.h"
 #include "operator/decide/view.h"
 
@@ -15,5 +17,10 @@ Millis LateAfter(const View& view);
 
 v1alpha1::StreamJobStatus MakeStatus(const View& view, const GenerationPlan& plan,
                                      const Verdict& verdict);
+
+// When numbers that have moved since `status` was written may replace the old ones; may be over:
+// with the workers' next reports. Nothing: what is written is what they report. Whoever does not
+// look then leaves a burst's lag standing when the burst is long over.
+std::optional<WallTime> NextNumbersLook(const View& view, const v1alpha1::StreamJobStatus& status);
 
 }  // namespace sj::op::decide

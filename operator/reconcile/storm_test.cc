@@ -199,5 +199,29 @@ TEST(IdleJobs, ABusyJobIsToldOnceAMinute) {
   EXPECT_EQ(cluster.kube().version(), version);
 }
 
+// The number of a burst does not stand when the burst is over, whoever made the operator look in
+// between.
+TEST(IdleJobs, ABurstThatIsOverIsToldOnceTheNumberIsAMinuteOld) {
+  Cluster cluster;
+  cluster.CreateJob(testing::SmallSpec());
+  int64_t lag = 0;
+  cluster.workers().add_to_beat = [&lag](int, const testing::SimWorker&,
+                                         control::HeartbeatRequest& beat) {
+    beat.lag_records = lag;
+  };
+  Idle(cluster, 7 * kMinute);
+  lag = 1'000;
+  Idle(cluster, kMinute / 2);
+  kube::Json job = *cluster.kube().Find(kube::kStreamJobs, cluster.key());
+  job["metadata"]["labels"]["team"] = "payments";
+  cluster.kube().Put(kube::kStreamJobs, job);
+  Idle(cluster, base::Millis(5'000));
+  ASSERT_TRUE(cluster.Job()->status.lag.has_value());
+  EXPECT_EQ(cluster.Job()->status.lag->records, 2'000);  // of two workers
+  lag = 0;
+  Idle(cluster, kMinute + base::Millis(10'000));
+  EXPECT_EQ(cluster.Job()->status.lag->records, 0);
+}
+
 }  // namespace
 }  // namespace sj::op::reconcile
