@@ -7,6 +7,7 @@
 3. periodic snapshots are made and deleted; a deleted one takes its objects with it
 """
 import collections
+import time
 
 import pytest
 
@@ -129,6 +130,8 @@ def test_another_namespace_needs_a_grant(case, cluster, job):
 @pytest.mark.long
 def test_periodic_ones_come_and_go(case, job):
     case.write(Shape(events=EVENTS, seed=173))
+    # One is made in each minute of the clock: near its end the first would be gone a second later.
+    wait_until("a minute that has begun", lambda: time.time() % 60 < 20, 60)
     job.apply(snapshots={"every": "1m", "retain": {"count": 1}})
     job.wait_ready()
 
@@ -137,9 +140,8 @@ def test_periodic_ones_come_and_go(case, job):
     first, = wait_until("the first one", lambda: periodic()[:1], 60)
     name = first["metadata"]["name"]
     kept = Snapshot(job, name)
-    kept.wait_taken()
-    assert kept.keys()
-    place = kept.status()["location"].removeprefix(f"s3://{case.s3.bucket}/")
+    place = kept.wait_taken()["location"].removeprefix(f"s3://{case.s3.bucket}/")
+    assert case.s3.keys(place + "/")
     wait_until("another one in its place", lambda: kept.get() is None, 180)
     assert [each["metadata"]["name"] for each in periodic()] > [name]
     assert not case.s3.keys(place + "/"), "its objects went with it"
