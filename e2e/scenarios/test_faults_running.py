@@ -45,9 +45,9 @@ def hand_over_seconds(operator, old, since):
     return min(when for when, _, _, _, who in writes if who != old and when > given) - given
 
 
-def became_leader(operator, old):
+def became_leader(operator, old, seconds=60):
     return wait_until("another leader", lambda: operator.leader() not in (None, old) and
-                      operator.leader(), 60)
+                      operator.leader(), seconds)
 
 
 def commits(case, times=2):
@@ -85,8 +85,9 @@ def test_a_running_job_does_not_notice(case, cluster, operator, place, job, s3, 
         old = operator.leader()
         begun = time.monotonic()
         cluster.kubectl.delete("pod", old, SYSTEM)
-        became_leader(operator, old)
-        assert time.monotonic() - begun < 10
+        became_leader(operator, old, 120)
+        if not everything:  # after a long absence of the API server a kubelet hears of it a minute later
+            assert time.monotonic() - begun < 10
         assert hand_over_seconds(operator, old, begun) < 5
         wait_until("both replicas", cluster.operator_ready, 60)
         stopped_leader(case, operator, place)
@@ -122,6 +123,7 @@ def two_leaders(operator, place):
     """The standby reads a lease without holder and is told that its own write was done."""
     standby = operator.standby()
     assert standby
+    before = restarts(operator)[standby]
 
     def free(lease):
         lease["spec"]["holderIdentity"] = ""
@@ -137,6 +139,7 @@ def two_leaders(operator, place):
         assert [entry for entry in tried if "/leases" not in entry[2] and "/tokenreviews" not in entry[2]
                 ], "the false leader did nothing: nothing is proved"
     wait_until("one leader again", lambda: operator.leader() and operator.leader() != standby, 60)
+    wait_until("the end of the false leader", lambda: restarts(operator)[standby] > before, 120)
 
 
 def nonces(job):
